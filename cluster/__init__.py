@@ -1,0 +1,1 @@
+"""Everything that knows Ray is running: settings -> applications -> fleet."""

@@ -1,0 +1,1 @@
+"""Every message between rooms: rooms never import each other, they exchange these."""

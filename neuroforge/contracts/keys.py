@@ -1,0 +1,97 @@
+"""API keys, their limits, and the audit log. A key's secret exists only at its creation and in the caller's hands."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from neuroforge.contracts.base import Contract
+
+Scope = Literal["inference", "admin"]
+
+
+class KeySpec(Contract):
+    """What an operator asks for when creating a key."""
+
+    name: str = Field(min_length=1, max_length=100)
+    scopes: frozenset[Scope] = frozenset({"inference"})
+    allowed_models: frozenset[str] | None = None
+    """None = all; `auto` then picks among these only."""
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+
+
+class ApiKey(Contract):
+    """A stored key: the secret's hash only."""
+
+    id: str
+    """Public part, also inside the secret: `nf-<id>-<random>`."""
+    spec: KeySpec
+    secret_sha256: str = Field(repr=False)
+    """Hex. Plain SHA-256 is right here: the secret has 256 random bits, so there is nothing to guess."""
+    created_at_s: float
+    revoked_at_s: float | None = None
+
+
+class CreatedKey(Contract):
+    """The only message that carries a secret."""
+
+    key: ApiKey
+    secret: str = Field(repr=False)
+
+
+class AuditEvent(Contract):
+    """Who did what to which model; never the text."""
+
+    at_s: float
+    actor: str
+    """Key id, or `local` for a caller without a key on loopback."""
+    action: str
+    """`inference`, `model.load`, `key.create`, ..."""
+    target: str | None = None
+    request_id: str | None = None
+    status: int
+    detail: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+
+
+class AuditRecord(Contract):
+    """An event as it stands in the log, chained to the one before it."""
+
+    seq: int = Field(ge=1)
+    event: AuditEvent
+    previous_hash: str
+    hash: str
+    """SHA-256 over previous_hash and the event's canonical JSON."""
+
+
+class AuditVerdict(Contract):
+    """Result of walking the chain."""
+
+    n_records: int = Field(ge=0)
+    is_intact: bool
+    first_bad_seq: int | None = None
+    reason: str | None = None
+
+
+class KeyUsage(Contract):
+    """What one gateway replica counted for one key in the current minute window."""
+
+    key_id: str
+    minute: int
+    """Unix time // 60."""
+    n_requests: int = Field(default=0, ge=0)
+    n_tokens: int = Field(default=0, ge=0)
+
+
+class GatewayReport(Contract):
+    """What a gateway replica tells the store each second."""
+
+    replica_id: str
+    audit: tuple[AuditEvent, ...] = ()
+    usage: tuple[KeyUsage, ...] = ()
+
+
+class AuthSnapshot(Contract):
+    """What a gateway replica needs to answer without asking: all live keys, and what the other replicas counted."""
+
+    keys: tuple[ApiKey, ...] = ()
+    usage_elsewhere: tuple[KeyUsage, ...] = ()

@@ -1,0 +1,275 @@
+"""What rooms need from each other, as Protocols of few methods; implementations come in through `__init__`."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Protocol
+
+from neuroforge.contracts.base import JsonObject
+from neuroforge.contracts.chat import EngineRequest, LabelLogprobs, LabelRequest, PromptText, TokenCount
+from neuroforge.contracts.fleet import ActivityReport, ApplyRequest, FleetDiff
+from neuroforge.contracts.keys import (
+    ApiKey,
+    AuditEvent,
+    AuditRecord,
+    AuditVerdict,
+    AuthSnapshot,
+    CreatedKey,
+    GatewayReport,
+    KeySpec,
+)
+from neuroforge.contracts.models import EngineStats, ModelEndpoint, ModelSpec, ModelStatus, ReplicaRange
+from neuroforge.contracts.routing import Completed, Decision, FleetSnapshot, Outcome, RoutingRequest, StreamEvent
+
+Clock = Callable[[], float]
+"""Seconds; monotonic or Unix time, as the parameter's name says."""
+
+INTERNAL_TOKEN_HEADER = "x-neuroforge-internal"
+"""Header with which the gateway proves itself to a model's application."""
+
+
+class EngineClient(Protocol):
+    """The one way to reach any model, over HTTP. All raise the EngineError family and, for a bad request, RequestError."""
+
+    async def complete(self, endpoint: ModelEndpoint, request: EngineRequest) -> JsonObject:
+        """The whole answer. On cancellation the connection is closed, which frees the engine's slot."""
+        ...
+
+    def stream(self, endpoint: ModelEndpoint, request: EngineRequest) -> AsyncIterator[JsonObject]:
+        """Decoded chunks, the last with usage. An error before the first chunk is as `complete`; after it StreamInterrupted."""
+        ...
+
+    async def count_tokens(self, endpoint: ModelEndpoint, prompt: PromptText) -> TokenCount:
+        """Tokens after the chat template."""
+        ...
+
+    async def label_logprobs(self, endpoint: ModelEndpoint, request: LabelRequest) -> LabelLogprobs:
+        """Raises UnsupportedParameter where the engine cannot do it."""
+        ...
+
+    async def stats(self, endpoint: ModelEndpoint) -> EngineStats:
+        """Of one replica."""
+        ...
+
+
+class EngineDialect(Protocol):
+    """How one kind of engine departs from OpenAI's wire: which paths and bodies count tokens and score labels."""
+
+    async def count_tokens(self, endpoint: ModelEndpoint, prompt: PromptText, post: "PostJson") -> TokenCount:
+        """`post` reaches the endpoint with headers, timeout and errors already handled."""
+        ...
+
+    async def label_logprobs(self, endpoint: ModelEndpoint, request: LabelRequest, post: "PostJson") -> LabelLogprobs:
+        """As EngineClient.label_logprobs."""
+        ...
+
+    async def stats(self, endpoint: ModelEndpoint, get_text: "GetText") -> EngineStats:
+        """As EngineClient.stats."""
+        ...
+
+
+class PostJson(Protocol):
+    """POST a JSON body to a path under the model's application (the base URL without `/v1`)."""
+
+    async def __call__(self, path: str, body: JsonObject) -> JsonObject:
+        """Raises the EngineError family."""
+        ...
+
+
+class GetText(Protocol):
+    """GET a path under the model's application as text."""
+
+    async def __call__(self, path: str) -> str:
+        """Raises the EngineError family."""
+        ...
+
+
+class Router(Protocol):
+    """Learned model selection; a decision is a function call on a local snapshot."""
+
+    def decide(self, request: RoutingRequest, snapshot: FleetSnapshot) -> Decision:
+        """Raises ModelNotFound, UnsupportedParameter, ContextLengthExceeded, EngineUnavailable: why none can answer."""
+        ...
+
+    def started(self, decision: Decision) -> None:
+        """A request is on its way to the model: counts into the live queue."""
+        ...
+
+    def finished(self, outcome: Outcome) -> None:
+        """It ended, well or not: leaves the live queue and teaches the latency estimate."""
+        ...
+
+
+class Orchestrator(Protocol):
+    """How one request uses one model: decide, wait for its load, call, fall back. Implemented by NeuroForgeOrchestrator."""
+
+    async def complete(self, routing: RoutingRequest, request: EngineRequest) -> Completed:
+        """The whole answer. Retries what produced no token: same model, and for `auto` the next best one."""
+        ...
+
+    def stream(self, routing: RoutingRequest, request: EngineRequest) -> AsyncIterator[StreamEvent]:
+        """Decided, then Waiting while the model loads, then chunks. Closing the iterator frees the engine's slot."""
+        ...
+
+    async def count_tokens(self, routing: RoutingRequest, prompt: PromptText) -> TokenCount:
+        """By the model that the routing request names."""
+        ...
+
+    async def label_logprobs(self, routing: RoutingRequest, request: LabelRequest) -> LabelLogprobs:
+        """By the model that the routing request names."""
+        ...
+
+
+class FleetView(Protocol):
+    """A gateway replica's own copy of the fleet, renewed each second in the background."""
+
+    @property
+    def snapshot(self) -> FleetSnapshot:
+        """The newest copy; free to read."""
+        ...
+
+    def started(self, model_id: str) -> None:
+        """A request to this model began (counts as use, for keep_alive)."""
+        ...
+
+    def finished(self, model_id: str) -> None:
+        """It ended."""
+        ...
+
+    async def request_load(self, model_id: str) -> None:
+        """Ask the fleet controller to load; returns at once; idempotent."""
+        ...
+
+    async def wait_for_change(self, timeout_s: float) -> FleetSnapshot:
+        """The next copy that differs, or the same one after the timeout."""
+        ...
+
+
+class Fleet(Protocol):
+    """The fleet controller, which alone loads and unloads."""
+
+    async def snapshot(self) -> FleetSnapshot:
+        """As of now."""
+        ...
+
+    async def exchange(self, report: ActivityReport) -> FleetSnapshot:
+        """Tell what was used, learn where models are."""
+        ...
+
+    async def statuses(self) -> tuple[ModelStatus, ...]:
+        """Every desired model."""
+        ...
+
+    async def load(self, model_id: str, spec: ModelSpec | None = None) -> ModelStatus:
+        """Start loading (idempotent) and return at once; `spec` adds a model that the fleet did not know."""
+        ...
+
+    async def unload(self, model_id: str) -> ModelStatus:
+        """Start unloading and return at once."""
+        ...
+
+    async def scale(self, model_id: str, replicas: ReplicaRange) -> ModelStatus:
+        """Change how many replicas may run."""
+        ...
+
+    async def apply(self, request: ApplyRequest) -> FleetDiff:
+        """Make the fleet what the request lists; touches only what changed."""
+        ...
+
+
+class ModelRegistry(Protocol):
+    """Desired models, kept across restarts."""
+
+    def list_specs(self) -> tuple[ModelSpec, ...]:
+        """In order of id."""
+        ...
+
+    def put_spec(self, spec: ModelSpec) -> None:
+        """Insert or replace."""
+        ...
+
+    def remove_spec(self, model_id: str) -> None:
+        """Raises ModelNotFound."""
+        ...
+
+
+class KeyStore(Protocol):
+    """API keys at rest."""
+
+    def create_key(self, spec: KeySpec) -> CreatedKey:
+        """The secret is in this answer and nowhere else."""
+        ...
+
+    def list_keys(self) -> tuple[ApiKey, ...]:
+        """All, revoked ones too, oldest first."""
+        ...
+
+    def revoke_key(self, key_id: str) -> ApiKey:
+        """Raises NotFound. Revoking twice keeps the first time."""
+        ...
+
+
+class AuditLog(Protocol):
+    """Append-only, hash-chained."""
+
+    def append(self, events: tuple[AuditEvent, ...]) -> None:
+        """In one transaction."""
+        ...
+
+    def tail(self, limit: int, after_seq: int = 0) -> tuple[AuditRecord, ...]:
+        """The last `limit` records after `after_seq`, oldest first."""
+        ...
+
+    def verify(self) -> AuditVerdict:
+        """Walk the whole chain."""
+        ...
+
+
+class StateStore(Protocol):
+    """What a gateway replica asks of the single-writer store, over a handle."""
+
+    async def exchange(self, report: GatewayReport) -> AuthSnapshot:
+        """Hand over what happened in the last second, get the keys and the others' counts."""
+        ...
+
+    async def create_key(self, spec: KeySpec) -> CreatedKey:
+        """As KeyStore."""
+        ...
+
+    async def list_keys(self) -> tuple[ApiKey, ...]:
+        """As KeyStore."""
+        ...
+
+    async def revoke_key(self, key_id: str) -> ApiKey:
+        """As KeyStore."""
+        ...
+
+    async def tail_audit(self, limit: int, after_seq: int = 0) -> tuple[AuditRecord, ...]:
+        """As AuditLog."""
+        ...
+
+    async def verify_audit(self) -> AuditVerdict:
+        """As AuditLog."""
+        ...
+
+
+class Metrics(Protocol):
+    """Numbers that matter; the implementation decides where they go."""
+
+    def count(self, name: str, value: float = 1.0, tags: Mapping[str, str] | None = None) -> None:
+        """Add to a counter."""
+        ...
+
+    def observe(self, name: str, value: float, tags: Mapping[str, str] | None = None) -> None:
+        """Record one value of a histogram."""
+        ...
+
+    def set(self, name: str, value: float, tags: Mapping[str, str] | None = None) -> None:
+        """Set a gauge."""
+        ...
+
+
+class MetricsSource(Protocol):
+    """The whole cluster's metrics."""
+
+    async def render(self) -> str:
+        """Prometheus text format 0.0.4."""
+        ...

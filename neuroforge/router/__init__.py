@@ -1,0 +1,1 @@
+"""RoutingRequest + FleetSnapshot -> filter -> select -> Decision; Outcome -> estimate."""

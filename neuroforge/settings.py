@@ -1,0 +1,224 @@
+"""One frozen settings tree, from neuroforge.yaml and the environment. Read by cluster/ and jobs/ only.
+
+Order, later wins: defaults here, the file, `NEUROFORGE_<SECTION>__<KEY>` in the environment (its value is YAML:
+`NEUROFORGE_GATEWAY__PORT=9000`). The file is the first that exists of `--config`, `$NEUROFORGE_CONFIG`,
+./neuroforge.yaml, `$NEUROFORGE_HOME`/neuroforge.yaml.
+"""
+
+import difflib
+import ipaddress
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import platformdirs
+import yaml
+from pydantic import BaseModel, Field, ValidationError, field_validator
+
+from neuroforge.contracts.base import Contract
+from neuroforge.contracts.durations import Duration
+from neuroforge.contracts.models import ModelSpec
+from neuroforge.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "NEUROFORGE_"
+DEFAULT_MODELS: tuple[ModelSpec, ...] = (
+    ModelSpec(id="smollm2-135m-instruct", tags=("small", "fast")),
+    ModelSpec(id="qwen2.5-coder-0.5b-instruct", tags=("small", "code")),
+)
+
+
+class GatewaySettings(Contract):
+    """The OpenAI-compatible endpoint."""
+
+    host: str = "127.0.0.1"
+    """Any bind beyond loopback demands API keys."""
+    port: int = Field(default=8000, ge=1, le=65535)
+    cors_origins: tuple[str, ...] = ()
+    """Browser origins that may call, such as http://localhost:3000; "*" = all."""
+    request_timeout: Duration = 600.0
+    """Deadline of a request that brings none of its own."""
+    load_timeout: Duration = 300.0
+    """How long a request waits for its model to load."""
+    max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
+    replicas: int = Field(default=1, ge=1)
+    cpus: float = Field(default=0.2, ge=0)
+    """Ray CPUs a gateway replica reserves (a budget, not a limit)."""
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+class RouterSettings(Contract):
+    """Model selection for `model: "auto"`."""
+
+    embedder: str = "potion-base-8m"
+    """Asset that turns text into features; fetched at the first start so that routing works offline."""
+
+
+class StorageSettings(Contract):
+    """Where state lives."""
+
+    home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("neuroforge")))
+    database_url: str | None = None
+    """SQLAlchemy URL of a PostgreSQL database; None = SQLite in `home`."""
+
+    @field_validator("home")
+    @classmethod
+    def _is_absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def sql_url(self) -> str:
+        """The URL that is really used."""
+        return self.database_url or f"sqlite:///{self.home / 'neuroforge.db'}"
+
+
+class AuthSettings(Contract):
+    """Who may call."""
+
+    require_keys: bool = False
+    """Demand a key even on loopback."""
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """For keys without a limit of their own; None = no limit."""
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+
+
+class RaySettings(Contract):
+    """The cluster underneath."""
+
+    address: str | None = None
+    """A running cluster (`auto` or host:port); None = start one on this machine."""
+    dashboard_port: int = Field(default=8265, ge=1, le=65535)
+    num_cpus: int | None = Field(default=None, ge=1)
+    """CPUs that Ray may plan with; None = all of this machine."""
+
+
+class Settings(Contract):
+    """The whole tree."""
+
+    models: tuple[ModelSpec, ...] = DEFAULT_MODELS
+    gateway: GatewaySettings = GatewaySettings()
+    router: RouterSettings = RouterSettings()
+    storage: StorageSettings = Field(default_factory=StorageSettings)
+    auth: AuthSettings = AuthSettings()
+    ray: RaySettings = RaySettings()
+
+    @field_validator("models")
+    @classmethod
+    def _has_unique_ids(cls, models: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
+        ids = [model.id for model in models]
+        repeated = sorted({one for one in ids if ids.count(one) > 1})
+        if repeated:
+            raise ValueError(f"model id {repeated[0]!r} stands twice")
+        return models
+
+
+def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the file and the environment into one tree.
+
+    Args:
+        path: The file to read; None = the first that exists of the usual places, else none.
+        environ: None = the process's own.
+    Raises:
+        ConfigError: The file is missing or not YAML, a key is unknown (with the nearest valid one) or has a wrong value.
+    """
+    environ = os.environ if environ is None else environ
+    found = path or find_config(environ)
+    tree = _read_yaml(found) if found is not None else {}
+    _merge_environment(tree, environ)
+    return settings_from_tree(tree, source=str(found or "the environment"))
+
+
+def settings_from_tree(tree: Mapping[str, Any], source: str) -> Settings:
+    """Check a decoded tree.
+
+    Raises:
+        ConfigError: Every problem, one a line, each with the path of its key.
+    """
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        lines = [_explain(problem) for problem in error.errors(include_url=False)]
+        raise ConfigError(f"{source}: " + "; ".join(lines), problems=lines) from error
+
+
+def find_config(environ: Mapping[str, str]) -> Path | None:
+    """Return the file that would be read, or None when there is none."""
+    if named := environ.get("NEUROFORGE_CONFIG"):
+        return Path(named)
+    home = Path(environ.get("NEUROFORGE_HOME") or platformdirs.user_data_dir("neuroforge"))
+    return next((one for one in (Path("neuroforge.yaml"), home / "neuroforge.yaml") if one.is_file()), None)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: the top level must be a mapping such as `models: [...]`")
+    return tree
+
+
+def _merge_environment(tree: dict[str, Any], environ: Mapping[str, str]) -> None:
+    if home := environ.get("NEUROFORGE_HOME"):
+        _section(tree, "storage").setdefault("home", home)
+    for name, text in environ.items():
+        if not name.startswith(ENVIRONMENT_PREFIX) or "__" not in name:
+            continue
+        section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+        try:
+            _section(tree, section)[key] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"environment variable {name}: not a YAML value") from error
+
+
+def _section(tree: dict[str, Any], name: str) -> dict[str, Any]:
+    value = tree.setdefault(name, {})
+    if value is None:
+        value = tree[name] = {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{name}: must be a mapping")
+    return value
+
+
+def _explain(problem: Any) -> str:
+    location: tuple[str | int, ...] = problem["loc"]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    if problem["type"] != "extra_forbidden":
+        return f"{path or 'settings'}: {problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r})"
+    name = str(location[-1])
+    valid = sorted(_valid_names(location[:-1]))
+    near = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"valid names: {', '.join(valid)}"
+    return f"{path}: unknown key; {hint}"
+
+
+def _valid_names(location: Iterable[str | int]) -> set[str]:
+    model: type[BaseModel] = Settings
+    for part in location:
+        if isinstance(part, int):
+            continue
+        nested = _model_in(model.model_fields[part].annotation) if part in model.model_fields else None
+        if nested is None:
+            return set()
+        model = nested
+    return set(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for one in get_args(annotation) if (found := _model_in(one))), None)
