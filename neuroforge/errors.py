@@ -53,11 +53,15 @@ def _rebuild(cls: type[NeuroForgeError], message: str, context: dict[str, Any]) 
 
 
 class ConfigError(NeuroForgeError):
+    """Settings that cannot be used; names the key."""
+
     code = "invalid_configuration"
     http_status = 400
 
 
 class DataError(NeuroForgeError):
+    """Input rows or arrays that cannot be used."""
+
     code = "invalid_data"
     http_status = 400
 
@@ -71,6 +75,8 @@ class RequestError(NeuroForgeError):
 
 
 class UnsupportedParameter(RequestError):
+    """Context: `param`, and `model_id` where one model is meant."""
+
     code = "unsupported_parameter"
 
 
@@ -81,18 +87,24 @@ class ContextLengthExceeded(RequestError):
 
 
 class AuthenticationError(RequestError):
+    """No key was given, or none that is known."""
+
     http_status = 401
     code = "invalid_api_key"
     type = "authentication_error"
 
 
 class PermissionDenied(RequestError):
+    """The key is known and may not do this."""
+
     http_status = 403
     code = "permission_denied"
     type = "permission_error"
 
 
 class NotFound(RequestError):
+    """Context: what was looked for."""
+
     http_status = 404
     code = "not_found"
 
@@ -104,11 +116,15 @@ class ModelNotFound(NotFound):
 
 
 class ConflictError(RequestError):
+    """The thing is in a state that forbids this."""
+
     http_status = 409
     code = "conflict"
 
 
 class RequestTooLarge(RequestError):
+    """Context: `max_body_bytes`."""
+
     http_status = 413
     code = "request_too_large"
 
@@ -147,20 +163,28 @@ class EngineUnavailable(EngineError):
 
 
 class EngineTimeout(EngineError):
+    """The deadline passed; the slot was freed."""
+
     http_status = 504
     code = "deadline_exceeded"
     type = "timeout_error"
 
 
 class StreamInterrupted(EngineError):
+    """Tokens were already sent, so it cannot be retried."""
+
     code = "stream_interrupted"
 
 
 class AssetError(NeuroForgeError):
+    """A model or dataset file that cannot be had."""
+
     code = "asset_error"
 
 
 class AssetNotFound(AssetError):
+    """Context: `tried`, each source with its reason."""
+
     http_status = 404
     code = "asset_not_found"
 
@@ -186,4 +210,6 @@ class OutOfMemory(NeuroForgeError):
 
 
 class StorageError(NeuroForgeError):
+    """A database refused."""
+
     code = "storage_error"

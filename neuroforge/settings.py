@@ -128,7 +128,7 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
         path: The file to read; None = the first that exists of the usual places, else none.
         environ: None = the process's own.
     Raises:
-        ConfigError: The file is missing or not YAML, a key is unknown (with the nearest valid one) or has a wrong value.
+        ConfigError: The file is missing or not YAML, a key is unknown (names the nearest) or has a wrong value.
     """
     environ = os.environ if environ is None else environ
     found = path or find_config(environ)

@@ -116,7 +116,7 @@ class ModelSpec(Contract):
     capabilities: tuple[Capability, ...] | None = None
     """None = all that the engine offers; else only these (for example without `tools`)."""
     engine_options: dict[str, Any] = Field(default_factory=dict)
-    """Passed to the engine by its own names (vLLM's engine_kwargs, llama.cpp's CommonParams); an unknown one is an error."""
+    """Passed on by the engine's own names (vLLM's engine_kwargs, llama.cpp's CommonParams); unknown ones are errors."""
 
     @field_validator("engine", mode="before")
     @classmethod

@@ -22,19 +22,19 @@ from neuroforge.contracts.routing import Completed, Decision, FleetSnapshot, Out
 Clock = Callable[[], float]
 """Seconds; monotonic or Unix time, as the parameter's name says."""
 
-INTERNAL_TOKEN_HEADER = "x-neuroforge-internal"
+INTERNAL_TOKEN_HEADER = "x-neuroforge-internal"  # noqa: S105 - the header's name, not a secret
 """Header with which the gateway proves itself to a model's application."""
 
 
 class EngineClient(Protocol):
-    """The one way to reach any model, over HTTP. All raise the EngineError family and, for a bad request, RequestError."""
+    """The one way to reach any model, over HTTP. All raise the EngineError family; for a bad request, RequestError."""
 
     async def complete(self, endpoint: ModelEndpoint, request: EngineRequest) -> JsonObject:
         """The whole answer. On cancellation the connection is closed, which frees the engine's slot."""
         ...
 
     def stream(self, endpoint: ModelEndpoint, request: EngineRequest) -> AsyncIterator[JsonObject]:
-        """Decoded chunks, the last with usage. An error before the first chunk is as `complete`; after it StreamInterrupted."""
+        """Decoded chunks, the last with usage. Errors before the first are as `complete`; later StreamInterrupted."""
         ...
 
     async def count_tokens(self, endpoint: ModelEndpoint, prompt: PromptText) -> TokenCount:
@@ -99,7 +99,7 @@ class Router(Protocol):
 
 
 class Orchestrator(Protocol):
-    """How one request uses one model: decide, wait for its load, call, fall back. Implemented by NeuroForgeOrchestrator."""
+    """How one request uses one model: decide, wait for its load, call, fall back (NeuroForgeOrchestrator)."""
 
     async def complete(self, routing: RoutingRequest, request: EngineRequest) -> Completed:
         """The whole answer. Retries what produced no token: same model, and for `auto` the next best one."""
