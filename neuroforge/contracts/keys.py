@@ -32,6 +32,15 @@ class ApiKey(Contract):
     revoked_at_s: float | None = None
 
 
+class KeyView(Contract):
+    """A stored key as operators see it: without the hash."""
+
+    id: str
+    spec: KeySpec
+    created_at_s: float
+    revoked_at_s: float | None = None
+
+
 class CreatedKey(Contract):
     """The only message that carries a secret."""
 
