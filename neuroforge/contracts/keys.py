@@ -72,6 +72,14 @@ class AuditRecord(Contract):
     """SHA-256 over previous_hash and the event's canonical JSON."""
 
 
+class AuditHead(Contract):
+    """Where the log ends; noted down elsewhere it is an anchor that a later walk must still find."""
+
+    seq: int = Field(ge=0)
+    """0 = the log is empty."""
+    hash: str
+
+
 class AuditVerdict(Contract):
     """Result of walking the chain."""
 
@@ -79,6 +87,8 @@ class AuditVerdict(Contract):
     is_intact: bool
     first_bad_seq: int | None = None
     reason: str | None = None
+    head: AuditHead | None = None
+    """Of an intact log."""
 
 
 class KeyUsage(Contract):
