@@ -1,0 +1,61 @@
+# Two commands matter: `make serve` and `make test`. Both set up what they need; both start from caches the second time.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+HAS_GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q GPU && echo yes)
+EXTRA := $(if $(HAS_GPU),[gpu],)
+export RAY_USAGE_STATS_ENABLED = 0
+export MLFLOW_DISABLE_TELEMETRY = true
+export VLLM_NO_USAGE_STATS = 1
+export HF_HUB_DISABLE_TELEMETRY = 1
+export DO_NOT_TRACK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help serve dev stop test check test-services test-vllm benchmark clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.serve$(EXTRA): pyproject.toml | $(VENV)/.created
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(EXTRA)'
+	@touch '$@'
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.created
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+serve: $(VENV)/.serve$(EXTRA) ## Set up, fetch the default models, serve until Ctrl-C
+	@exec $(BIN)/neuroforge serve
+
+dev: $(VENV)/.serve$(EXTRA) ## Serve, and apply neuroforge.yaml again whenever it changes
+	@exec $(BIN)/neuroforge dev
+
+stop: $(VENV)/.serve$(EXTRA) ## Stop what `make serve` started
+	@$(BIN)/neuroforge stop
+
+check: $(VENV)/.dev ## Style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(VENV)/.dev ## Unit, contract, cluster and end-to-end tests, with the small model
+	$(BIN)/pytest tests/unit tests/contract tests/cluster tests/e2e
+
+test-services: $(VENV)/.dev ## The storage tests against a real PostgreSQL
+	$(BIN)/pytest -m services tests/services
+
+test-vllm: $(VENV)/.dev ## The vLLM engine on this CPU, in an environment of its own (several GB, minutes)
+	$(BIN)/python -m cluster.vllm_env create
+	$(BIN)/pytest -m vllm tests/vllm
+
+benchmark: $(VENV)/.dev ## Measure speed as ratios; figures go to .neuroforge/benchmarks/
+	$(BIN)/python -m tests.benchmarks.run
+
+clean: ## Remove the environment, caches and build products (not the models nor the database)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,93 @@
+"""settings -> Serve applications: the composition root. Wires, decides nothing."""
+
+import time
+from typing import Any
+
+import ray
+from fastapi import FastAPI
+from ray import serve
+
+from cluster.actors import get_fleet_actor, get_state_actor
+from cluster.deployments import build_gateway_application
+from cluster.engine_client import build_engine_client
+from cluster.handles import FleetHandle, StateHandle
+from cluster.metrics import ClusterMetrics, RayMetrics
+from cluster.names import GATEWAY_APP
+from neuroforge import __version__
+from neuroforge.gateway.app import build_app
+from neuroforge.gateway.parts import GatewayOptions, GatewayParts
+from neuroforge.orchestrator.fleet_cache import FleetCache
+from neuroforge.orchestrator.limits import OrchestratorLimits
+from neuroforge.orchestrator.orchestrator import NeuroForgeOrchestrator
+from neuroforge.router.pipeline import LatencyRouter
+from neuroforge.settings import Settings, settings_from_tree
+
+
+def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
+    """Return the ASGI app of one gateway replica, wired to the cluster's actors."""
+    state_actor, fleet_actor = get_state_actor(settings), get_fleet_actor(settings)
+    token = ray.get(state_actor.internal_token.remote())
+    ray.get(fleet_actor.snapshot.remote())  # wakes the controller
+    fleet = FleetHandle(fleet_actor)
+    view = FleetCache(fleet, replica_id)
+    gateway, auth = settings.gateway, settings.auth
+    orchestrator = NeuroForgeOrchestrator(
+        LatencyRouter(time.monotonic),
+        view,
+        build_engine_client(token),
+        time.monotonic,
+        limits=OrchestratorLimits(load_timeout_s=gateway.load_timeout),
+    )
+    options = GatewayOptions(
+        version=__version__,
+        replica_id=replica_id,
+        is_loopback=gateway.is_loopback,
+        require_keys=auth.require_keys or not gateway.is_loopback,
+        cors_origins=gateway.cors_origins,
+        request_timeout_s=gateway.request_timeout,
+        max_body_bytes=gateway.max_body_bytes,
+        requests_per_minute=auth.requests_per_minute,
+        tokens_per_minute=auth.tokens_per_minute,
+    )
+    return build_app(
+        GatewayParts(
+            options=options,
+            orchestrator=orchestrator,
+            fleet_view=view,
+            fleet=fleet,
+            state=StateHandle(state_actor),
+            metrics=RayMetrics(),
+            metrics_source=ClusterMetrics(),
+            background=(view.run,),
+        )
+    )
+
+
+def build_application(args: dict[str, Any]) -> serve.Application:
+    """Entry point of the generated Serve configuration: `args` is the settings tree.
+
+    Raises:
+        ConfigError: As settings_from_tree.
+    """
+    return build_gateway_application(settings_from_tree(args, source="Serve configuration, args"))
+
+
+def serve_config(settings: Settings) -> dict[str, Any]:
+    """Return what `serve deploy` takes: the gateway only.
+
+    Models are loaded by the fleet controller, so deploying twice leaves loaded models up.
+    """
+    tree = settings.model_dump(mode="json", exclude_defaults=True)
+    return {
+        "proxy_location": "EveryNode",
+        "http_options": {"host": settings.gateway.host, "port": settings.gateway.port},
+        "logging_config": {"enable_access_log": False},
+        "applications": [
+            {
+                "name": GATEWAY_APP,
+                "route_prefix": "/",
+                "import_path": "cluster.app:build_application",
+                "args": tree,
+            }
+        ],
+    }

@@ -1,0 +1,99 @@
+"""ModelSpec -> Serve application: the only caller of serve.run and serve.delete."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import ray
+from neuroforge.assets.memory import check_fits
+from ray import serve
+from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
+
+from cluster.deployments import build_llamacpp_application
+from cluster.fleet import Observed
+from cluster.weights import model_facts
+from neuroforge.assets.store import AssetStore
+from neuroforge.contracts.models import EngineKind, ModelSpec, ModelState
+
+APP_PREFIX = "model-"
+_STATE_BY_STATUS = {
+    ApplicationStatus.NOT_STARTED: ModelState.LOADING,
+    ApplicationStatus.DEPLOYING: ModelState.LOADING,
+    ApplicationStatus.RUNNING: ModelState.READY,
+    ApplicationStatus.UNHEALTHY: ModelState.LOADING,
+    ApplicationStatus.DEPLOY_FAILED: ModelState.FAILED,
+    ApplicationStatus.DELETING: ModelState.UNLOADING,
+}
+
+Builder = Callable[[ModelSpec], serve.Application]
+
+
+class ServeApplications:
+    """The Deployer on Ray Serve."""
+
+    def __init__(self, home: Path, drain_timeout_s: float, builders: dict[EngineKind, Builder]) -> None:
+        self._home = home
+        self._drain_timeout_s = drain_timeout_s
+        self._builders = builders
+        self._upstreams: set[str] = set()
+
+    def deploy(self, spec: ModelSpec) -> None:
+        """Create or update the application; Serve starts its replicas in the background."""
+        if spec.engine == EngineKind.OPENAI_HTTP:
+            self._upstreams.add(spec.id)
+            return
+        target = serve.RunTarget(
+            target=self._builders[spec.engine](spec), name=APP_PREFIX + spec.id, route_prefix=f"/models/{spec.id}"
+        )
+        serve.run_many([target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
+
+    def delete(self, model_id: str) -> None:
+        """Remove the application; its replicas finish what they are at."""
+        if model_id in self._upstreams:
+            self._upstreams.discard(model_id)
+            return
+        serve.delete(APP_PREFIX + model_id, _blocking=False)
+
+    def observe(self) -> dict[str, Observed]:
+        """Every model application there is, and every upstream that is switched on."""
+        seen = {model_id: Observed(ModelState.READY, n_replicas=1) for model_id in self._upstreams}
+        for name, overview in serve.status().applications.items():
+            if name.startswith(APP_PREFIX):
+                seen[name.removeprefix(APP_PREFIX)] = _observed(overview)
+        return seen
+
+    def check(self, spec: ModelSpec) -> None:
+        """Refuse what cannot work before anything is started.
+
+        Raises:
+            ConfigError: A path that is not there.
+            AssetError: Weights that cannot be had.
+            DataError: A file that is not a model.
+            OutOfMemory: Single node only; with more, the replica checks where it was placed.
+        """
+        if spec.engine == EngineKind.OPENAI_HTTP:
+            return
+        facts = model_facts(AssetStore(self._home), spec)
+        is_single_node = sum(bool(node["Alive"]) for node in ray.nodes()) == 1
+        if is_single_node and spec.gpus == 0:
+            check_fits(spec, facts, free_bytes=psutil.virtual_memory().available)
+
+
+def _observed(overview: ApplicationStatusOverview) -> Observed:
+    n_running = sum(one.replica_states.get("RUNNING", 0) for one in overview.deployments.values())
+    state = _STATE_BY_STATUS[overview.status]
+    if state == ModelState.READY and n_running == 0:
+        state = ModelState.LOADING
+    message = overview.message.strip().splitlines()[-1:] if overview.message else []
+    return Observed(state, n_replicas=n_running, message=message[0][:500] if message else None)
+
+
+def default_builders(home: Path, drain_timeout_s: float, n_models: int) -> dict[EngineKind, Builder]:
+    """Return how each kind of engine becomes an application."""
+    n_cores = os.cpu_count() or 1
+
+    def build_llamacpp(spec: ModelSpec) -> serve.Application:
+        return build_llamacpp_application(spec, home, drain_timeout_s, n_cores, n_models)
+
+    return {EngineKind.LLAMACPP: build_llamacpp}

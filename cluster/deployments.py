@@ -1,0 +1,94 @@
+"""Serve shells around plain classes: they find their neighbours, build the plain object, and decide nothing."""
+
+from pathlib import Path
+
+import ray
+from neuroforge.engines.app import build_engine_app
+from neuroforge.engines.llamacpp import LlamaCppEngine, default_threads
+from ray import serve
+from ray.serve.schema import LoggingConfig
+from starlette.types import ASGIApp
+
+from cluster.names import FLEET_ACTOR, NAMESPACE, STATE_ACTOR
+from cluster.resources import autoscaling, model_actor_options
+from cluster.weights import weights_path
+from neuroforge.assets.store import AssetStore
+from neuroforge.contracts.models import ModelSpec
+from neuroforge.errors import NeuroForgeError
+from neuroforge.settings import Settings
+
+QUIET_LOGS = LoggingConfig(enable_access_log=False)
+"""Serve's own access log costs more than a routing decision; the audit log and the metrics say the same."""
+_GATEWAY_MAX_ONGOING = 20_000
+_START_TRIES = 2
+
+
+@serve.ingress()
+class LlamaCppReplica:
+    """One copy of one GGUF model in this process."""
+
+    def __init__(self, spec: ModelSpec, home: Path, threads: int) -> None:
+        token = ray.get(ray.get_actor(STATE_ACTOR, namespace=NAMESPACE).internal_token.remote())
+        try:
+            store = AssetStore(home)
+            self._engine = LlamaCppEngine(spec, weights_path(store, spec), threads=spec.threads or threads)
+        except NeuroForgeError as error:
+            fleet = ray.get_actor(FLEET_ACTOR, namespace=NAMESPACE)
+            ray.get(fleet.report_failure.remote(spec.id, error.message))
+            raise
+        self._app = build_engine_app(self._engine, token)
+
+    def __serve_build_asgi_app__(self) -> ASGIApp:
+        return self._app
+
+    async def check_health(self) -> None:
+        """Serve replaces the replica when this raises."""
+        await self._engine.check_health()
+
+
+def build_llamacpp_application(
+    spec: ModelSpec, home: Path, drain_timeout_s: float, n_cores: int, n_models: int
+) -> serve.Application:
+    """Return the application of one llama.cpp model."""
+    deployment = serve.deployment(
+        LlamaCppReplica,
+        name="model",
+        ray_actor_options=model_actor_options(spec),
+        # The engine's own queue answers 429 with OpenAI's envelope; Serve's limit is only a last resort behind it.
+        max_ongoing_requests=2 * (spec.parallel + spec.max_queue) + 64,
+        graceful_shutdown_timeout_s=drain_timeout_s,
+        health_check_period_s=2,
+        health_check_timeout_s=30,
+        max_constructor_retry_count=_START_TRIES,
+        logging_config=QUIET_LOGS,
+        **autoscaling(spec),
+    )
+    return deployment.bind(spec, home, default_threads(n_cores, n_models))
+
+
+@serve.ingress()
+class GatewayReplica:
+    """Gateway, router and orchestrator: three rooms in the code, one replica at run time."""
+
+    def __init__(self, settings: Settings) -> None:
+        from cluster.app import build_gateway_app
+
+        self._app = build_gateway_app(settings, serve.get_replica_context().replica_id.unique_id)
+
+    def __serve_build_asgi_app__(self) -> ASGIApp:
+        return self._app
+
+
+def build_gateway_application(settings: Settings) -> serve.Application:
+    """Return the application that is the OpenAI-compatible endpoint."""
+    deployment = serve.deployment(
+        GatewayReplica,
+        name="gateway",
+        num_replicas=settings.gateway.replicas,
+        ray_actor_options={"num_cpus": settings.gateway.cpus},
+        max_ongoing_requests=_GATEWAY_MAX_ONGOING,
+        graceful_shutdown_timeout_s=settings.gateway.request_timeout,
+        health_check_period_s=2,
+        logging_config=QUIET_LOGS,
+    )
+    return deployment.bind(settings)

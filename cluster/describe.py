@@ -1,0 +1,41 @@
+"""ModelSpec + state -> ModelEndpoint: where a model answers and what it can do. Pure but for the environment given."""
+
+from collections.abc import Mapping
+
+from neuroforge.contracts.models import Capability, EngineKind, ModelEndpoint, ModelSpec, ModelState, Upstream
+from neuroforge.engines import llamacpp, openai_http, vllm
+
+_OFFERED: dict[EngineKind, frozenset[Capability]] = {
+    EngineKind.LLAMACPP: llamacpp.SUPPORTED_CAPABILITIES,
+    EngineKind.VLLM: vllm.SUPPORTED_CAPABILITIES,
+    EngineKind.OPENAI_HTTP: openai_http.SUPPORTED_CAPABILITIES,
+}
+
+
+def describe_model(spec: ModelSpec, state: ModelState, port: int, environ: Mapping[str, str]) -> ModelEndpoint:
+    """Return the endpoint; of an upstream with the key that its environment variable holds.
+
+    A missing variable makes the upstream `failed` with an error that names it.
+    """
+    offered = _OFFERED[spec.engine]
+    capabilities = offered if spec.capabilities is None else offered & frozenset(spec.capabilities)
+    own = spec.upstream or Upstream(base_url=f"http://127.0.0.1:{port}/models/{spec.id}/v1", model=spec.id)
+    key = environ.get(own.api_key_env) if own.api_key_env else None
+    is_key_missing = own.api_key_env is not None and not key
+    return ModelEndpoint(
+        model_id=spec.id,
+        engine=spec.engine,
+        base_url=own.base_url.rstrip("/"),
+        served_name=own.model or spec.id,
+        context_length=spec.context_length,
+        capabilities=capabilities,
+        state=ModelState.FAILED if is_key_missing else state,
+        load_on_demand=spec.load_on_demand,
+        preload=spec.preload and spec.replicas.min > 0,
+        price=spec.price,
+        tags=spec.tags,
+        api_key=key,
+        connect_timeout_s=own.connect_timeout_s,
+        max_retries=own.max_retries,
+        error=f"environment variable {own.api_key_env} is not set" if is_key_missing else None,
+    )
