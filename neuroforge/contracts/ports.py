@@ -1,6 +1,6 @@
 """What rooms need from each other, as Protocols of few methods; implementations come in through `__init__`."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Protocol
 
 from neuroforge.contracts.base import JsonObject
@@ -33,7 +33,7 @@ class EngineClient(Protocol):
         """The whole answer. On cancellation the connection is closed, which frees the engine's slot."""
         ...
 
-    def stream(self, endpoint: ModelEndpoint, request: EngineRequest) -> AsyncIterator[JsonObject]:
+    def stream(self, endpoint: ModelEndpoint, request: EngineRequest) -> AsyncGenerator[JsonObject, None]:
         """Decoded chunks, the last with usage. Errors before the first are as `complete`; later StreamInterrupted."""
         ...
 
@@ -105,7 +105,7 @@ class Orchestrator(Protocol):
         """The whole answer. Retries what produced no token: same model, and for `auto` the next best one."""
         ...
 
-    def stream(self, routing: RoutingRequest, request: EngineRequest) -> AsyncIterator[StreamEvent]:
+    def stream(self, routing: RoutingRequest, request: EngineRequest) -> AsyncGenerator[StreamEvent, None]:
         """Decided, then Waiting while the model loads, then chunks. Closing the iterator frees the engine's slot."""
         ...
 

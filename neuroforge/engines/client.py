@@ -1,7 +1,7 @@
 """The one HTTP client to every kind of engine. On the hot path of each request: bytes in, one decode, no models."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import orjson
@@ -54,7 +54,7 @@ class HttpEngineClient:
         raw = await self._within(request.deadline_s, target, self._retried(endpoint, attempt))
         return _decode(target, raw)
 
-    async def stream(self, endpoint: ModelEndpoint, request: EngineRequest) -> AsyncIterator[JsonObject]:
+    async def stream(self, endpoint: ModelEndpoint, request: EngineRequest) -> AsyncGenerator[JsonObject, None]:
         """As EngineClient.stream; closing the iterator closes the connection unless the answer was read to its end."""
         target = self._transport.target(endpoint)
         body = _engine_body(endpoint, request, is_stream=True)

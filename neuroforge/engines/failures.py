@@ -1,7 +1,7 @@
 """What an engine's HTTP answer or a lost connection means: (status, body) -> one error of our tree.
 
-Context keys that others read: `may_have_begun` (an engine may have worked on the request when it was lost, so the request
-may be what killed it) and `status` (of the engine's answer).
+Context keys that others read: `may_have_begun` (an engine may have worked on the request when it was lost, so it may be
+what killed it) and `status` (of the engine's answer).
 """
 
 import re

@@ -1,1 +1,1 @@
-"""Decision -> load if needed -> call the engine -> fall back; how a request uses one model (later: several)."""
+"""Decision -> load if needed -> call -> fall back -> Outcome; how a request uses one model (later: several)."""

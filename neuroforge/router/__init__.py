@@ -1,1 +1,1 @@
-"""RoutingRequest + FleetSnapshot -> filter -> select -> Decision; Outcome -> estimate."""
+"""RoutingRequest + FleetSnapshot -> filter -> latency -> select -> Decision; Outcome -> latency estimate."""

@@ -1,0 +1,63 @@
+"""A decision for a model that is not ready -> its load is asked for and waited for."""
+
+from collections.abc import AsyncGenerator
+
+from neuroforge.contracts.models import ModelEndpoint, ModelState
+from neuroforge.contracts.ports import FleetView
+from neuroforge.contracts.routing import Waiting
+from neuroforge.errors import EngineUnavailable, ModelNotFound
+from neuroforge.orchestrator.limits import Budget
+
+
+def ready_endpoint(fleet: FleetView, model_id: str) -> ModelEndpoint | None:
+    """Return where the model answers now, or None while it does not.
+
+    Raises:
+        ModelNotFound: It has left the fleet since the decision.
+    """
+    endpoint = _find(fleet, model_id)
+    return endpoint if endpoint.state == ModelState.READY else None
+
+
+async def wait_until_ready(fleet: FleetView, model_id: str, budget: Budget) -> AsyncGenerator[Waiting, None]:
+    """Yield Waiting every few seconds, and end when the model is ready.
+
+    Raises:
+        EngineUnavailable: It may not be loaded on demand, its load failed (with the fleet's reason), or took too long.
+        EngineTimeout: The request's deadline passed first.
+    """
+    started_at_s = budget.clock()
+    requested_in: ModelState | None = None
+    while (endpoint := _find(fleet, model_id)).state != ModelState.READY:
+        _check_can_load(endpoint, is_requested=requested_in is not None)
+        if endpoint.state not in (ModelState.LOADING, requested_in):
+            requested_in = endpoint.state
+            await fleet.request_load(model_id)
+            continue
+        left_s = min(
+            started_at_s + budget.limits.load_timeout_s - budget.clock(), budget.remaining_s(f"{model_id} is loading")
+        )
+        if left_s <= 0:
+            what = f"{model_id}: not loaded within {budget.limits.load_timeout_s:g} s"
+            raise EngineUnavailable(what, model_id=model_id)
+        await fleet.wait_for_change(min(budget.limits.waiting_period_s, left_s))
+        if (waiting := budget.waiting(model_id)) is not None:
+            yield waiting
+
+
+def _find(fleet: FleetView, model_id: str) -> ModelEndpoint:
+    endpoint = fleet.snapshot.find(model_id)
+    if endpoint is None:
+        raise ModelNotFound(f"the model {model_id!r} was removed", model_id=model_id, known=[])
+    return endpoint
+
+
+def _check_can_load(endpoint: ModelEndpoint, is_requested: bool) -> None:
+    """A failed model gets one new chance by a request; one that loads already is waited for in any case."""
+    model_id, state = endpoint.model_id, endpoint.state
+    if state == ModelState.FAILED and (is_requested or not endpoint.load_on_demand):
+        reason = endpoint.error or "no reason given"
+        raise EngineUnavailable(f"{model_id}: its load failed: {reason}", model_id=model_id)
+    if not endpoint.load_on_demand and state != ModelState.LOADING:
+        what = f"{model_id} is {state.value} and is not loaded on demand"
+        raise EngineUnavailable(what, model_id=model_id)

@@ -1,0 +1,174 @@
+"""Outcome -> what a request to each model would take now: moving averages, and the live queue in front of it."""
+
+from dataclasses import dataclass, field
+
+from neuroforge.contracts.models import EngineStats, ModelEndpoint
+from neuroforge.contracts.ports import Clock
+from neuroforge.contracts.routing import Outcome
+
+ALPHA = 0.2
+"""Weight of a new observation: the last dozen answers count."""
+TRUST_HALF_LIFE_S = 600.0
+"""A model that was slow is tried again: after this long without an answer, half of what we knew of it is forgotten."""
+FAILURE_HALF_LIFE_S = 30.0
+MAX_FAILURE_RATE = 0.9
+PRIOR_TTFT_S = 0.5
+PRIOR_S_PER_TOKEN = 0.05
+PRIOR_N_TOKENS = 128.0
+
+
+@dataclass
+class Average:
+    """Exponential moving average that starts as a plain mean."""
+
+    value: float | None = None
+    n: int = 0
+
+    def add(self, observation: float) -> None:
+        """Take one observation in."""
+        self.n += 1
+        weight = max(ALPHA, 1.0 / self.n)
+        self.value = observation if self.value is None else self.value + weight * (observation - self.value)
+
+
+@dataclass
+class ModelLoad:
+    """What this replica knows of one model."""
+
+    ttft_s: Average = field(default_factory=Average)
+    s_per_token: Average = field(default_factory=Average)
+    n_tokens: Average = field(default_factory=Average)
+    taught_at_s: float | None = None
+    failure_rate: float = 0.0
+    failed_at_s: float = 0.0
+    n_in_flight: int = 0
+    n_peak: int = 0
+    """Most in flight since the last EngineStats."""
+    n_elsewhere: int = 0
+    """Requests of other gateway replicas, as far as the engine's own numbers exceed ours."""
+    stats: EngineStats | None = None
+
+
+class LatencyEstimator:
+    """Expected seconds of a request, by model. All O(1): it runs on every request."""
+
+    def __init__(self, clock: Clock) -> None:
+        """`clock` is monotonic."""
+        self._clock = clock
+        self._loads: dict[str, ModelLoad] = {}
+
+    def started(self, model_id: str) -> None:
+        """One more request in front of this model."""
+        load = self._load(model_id)
+        load.n_in_flight += 1
+        load.n_peak = max(load.n_peak, load.n_in_flight)
+
+    def finished(self, model_id: str) -> None:
+        """One less."""
+        load = self._load(model_id)
+        load.n_in_flight = max(0, load.n_in_flight - 1)
+
+    def n_in_flight(self, model_id: str) -> int:
+        """Requests of this replica that are on their way."""
+        load = self._loads.get(model_id)
+        return 0 if load is None else load.n_in_flight
+
+    def learn(self, outcome: Outcome) -> None:
+        """Take an outcome into the averages. Refusals (4xx) and cancelled requests say nothing of speed."""
+        load = self._load(outcome.model_id)
+        now_s = self._clock()
+        if outcome.status == 429 or outcome.status >= 500:
+            load.failure_rate = self._failure_rate(load, now_s) * (1 - ALPHA) + ALPHA
+            load.failed_at_s = now_s
+            return
+        if outcome.status >= 300:
+            return
+        load.failure_rate = self._failure_rate(load, now_s) * (1 - ALPHA)
+        load.failed_at_s = load.taught_at_s = now_s
+        _learn_speed(load, outcome)
+
+    def expected_latencies_s(self, endpoints: list[ModelEndpoint], max_tokens: int | None) -> list[float]:
+        """Return expected seconds for each model, in order.
+
+        A model without any observation counts as the fastest known one, so that each is tried; one without news for
+        long drifts there.
+        """
+        now_s = self._clock()
+        loads = [self._observed(endpoint) for endpoint in endpoints]
+        known = [_service_s(load, max_tokens) for load in loads]
+        measured = [value for value in known if value is not None]
+        best_s = min(measured) if measured else PRIOR_TTFT_S + PRIOR_S_PER_TOKEN * _n_tokens(None, max_tokens)
+        result = []
+        for endpoint, load, service_s in zip(endpoints, loads, known, strict=True):
+            trust = _trust(load, now_s)
+            value = best_s if service_s is None else trust * service_s + (1 - trust) * best_s
+            tries = 1.0 / (1.0 - min(MAX_FAILURE_RATE, self._failure_rate(load, now_s)))
+            result.append(value * tries * _queue_factor(load, endpoint.parallel))
+        return result
+
+    def _load(self, model_id: str) -> ModelLoad:
+        load = self._loads.get(model_id)
+        if load is None:
+            load = self._loads[model_id] = ModelLoad()
+        return load
+
+    def _observed(self, endpoint: ModelEndpoint) -> ModelLoad:
+        """Take the engine's own numbers in when they are new; our peak in their period is what of them is ours."""
+        load = self._load(endpoint.model_id)
+        stats = endpoint.stats
+        if stats is not load.stats:
+            load.stats = stats
+            busy = 0 if stats is None else stats.slots_busy + stats.queued
+            load.n_elsewhere = max(0, busy - load.n_peak)
+            load.n_peak = load.n_in_flight
+        return load
+
+    def _failure_rate(self, load: ModelLoad, now_s: float) -> float:
+        if load.failure_rate == 0.0:
+            return 0.0
+        return float(load.failure_rate * 0.5 ** ((now_s - load.failed_at_s) / FAILURE_HALF_LIFE_S))
+
+
+def _learn_speed(load: ModelLoad, outcome: Outcome) -> None:
+    """Without a measured first token (not streamed), the known one is taken off; an embedding has only a total."""
+    n_tokens = outcome.n_completion_tokens
+    load.n_tokens.add(n_tokens)
+    ttft_s = outcome.ttft_s
+    if ttft_s is not None or n_tokens == 0:
+        load.ttft_s.add(outcome.latency_s if ttft_s is None else ttft_s)
+    if n_tokens > 0:
+        start_s = ttft_s if ttft_s is not None else load.ttft_s.value or 0.0
+        load.s_per_token.add(max(0.0, outcome.latency_s - start_s) / n_tokens)
+
+
+def _service_s(load: ModelLoad, max_tokens: int | None) -> float | None:
+    """Seconds of a request that need not wait; None = nothing was observed."""
+    stats = load.stats
+    ttft_s = load.ttft_s.value
+    s_per_token = load.s_per_token.value
+    if ttft_s is None and stats is not None:
+        ttft_s = stats.ttft_s
+    if s_per_token is None and stats is not None:
+        s_per_token = stats.s_per_token
+    if ttft_s is None and s_per_token is None:
+        return None
+    n_tokens = _n_tokens(load.n_tokens.value, max_tokens)
+    return (ttft_s or 0.0) + (s_per_token or 0.0) * n_tokens
+
+
+def _n_tokens(average: float | None, max_tokens: int | None) -> float:
+    expected = PRIOR_N_TOKENS if average is None else average
+    return expected if max_tokens is None else min(expected, max_tokens)
+
+
+def _queue_factor(load: ModelLoad, n_slots: int) -> float:
+    """One more request behind n others: 1 while a slot is free, then a round of n_slots each time all are taken."""
+    n_waiting = load.n_in_flight + load.n_elsewhere + 1 - n_slots
+    return 1.0 if n_waiting <= 0 else 1.0 + n_waiting / n_slots
+
+
+def _trust(load: ModelLoad, now_s: float) -> float:
+    """Share of our own averages that still counts; engine statistics are never older than the snapshot."""
+    if load.taught_at_s is None:
+        return 1.0
+    return float(0.5 ** ((now_s - load.taught_at_s) / TRUST_HALF_LIFE_S))
