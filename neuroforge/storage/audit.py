@@ -89,9 +89,10 @@ class SqlAuditLog:
             head = _head_or_none(connection)
             walk = _Walk(anchor)
             ordered = select(audit).order_by(audit.c.seq)
-            for row in connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(ordered):
-                if problem := walk.step(row):
-                    return problem
+            with connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(ordered) as rows:
+                for row in rows:
+                    if problem := walk.step(row):
+                        return problem
             return walk.end(head)
 
     def _record(self, row: Row[Any]) -> AuditRecord:
@@ -133,15 +134,17 @@ class _Walk:
             return self._bad("the head row is gone, so records may be missing after this point")
         if head.seq > self._n_records:
             return self._bad(f"the log ends before its head, {head.seq}: records were cut off")
-        if (head.seq, head.hash) != (self._n_records, self._last_hash):
-            return self._bad(f"the head row says {head.seq} records with another last hash: records were added aside")
+        if head.seq < self._n_records:
+            return self._bad(f"the head row ends at {head.seq}: what follows was added aside", seq=head.seq + 1)
+        if head.hash != self._last_hash:
+            return self._bad("the head row has another hash than the last record", seq=max(self._n_records, 1))
         if self._anchor is not None and self._anchor.seq > self._n_records:
             return self._bad(f"the log ends before the anchor, {self._anchor.seq}: records were cut off")
         return AuditVerdict(n_records=self._n_records, is_intact=True, head=head)
 
-    def _bad(self, reason: str) -> AuditVerdict:
+    def _bad(self, reason: str, seq: int | None = None) -> AuditVerdict:
         return AuditVerdict(
-            n_records=self._n_records, is_intact=False, first_bad_seq=self._n_records + 1, reason=reason
+            n_records=self._n_records, is_intact=False, first_bad_seq=seq or self._n_records + 1, reason=reason
         )
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -31,6 +32,7 @@ _REMEDIES = (
     ("unable to open", "give this user write access to the file and its directory"),
     ("authentication failed", "check user and password in storage.database_url"),
     ("permission denied", "grant this database user CREATE and USAGE on its schema"),
+    ("no schema has been selected", "grant this database user CREATE and USAGE on its schema"),
     ("does not exist", "create it on the server, or correct storage.database_url"),
     ("connection", "check that the server runs and that storage.database_url names it"),
 )
@@ -95,10 +97,10 @@ def storage_error(label: str, error: Exception) -> StorageError:
 
 
 def open_database(url: str) -> Database:
-    """Open without touching the schema.
+    """Open without touching the schema; only SQLite is really reached here.
 
     Raises:
-        StorageError: Not such a URL, the driver is missing, or the file's directory cannot be made.
+        StorageError: Not such a URL, the driver is missing, or the file cannot be made or is none of SQLite's.
     """
     parsed = _parse(url)
     return _open_sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _open_postgresql(parsed)
@@ -121,13 +123,13 @@ def _parse(url: str) -> URL:
 
 def _open_sqlite(url: URL) -> Database:
     path = Path(url.database or "").absolute()
-    _make_private(path)
     engine = create_engine(
         url.set(database=str(path)), connect_args={"timeout": LOCK_TIMEOUT_S}, hide_parameters=True, pool_timeout=60
     )
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.text_factory = _text
         connection.isolation_level = None  # else sqlite3 begins transactions of its own, late and only for writes
         for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL"):
             connection.execute(f"PRAGMA {pragma}")
@@ -138,18 +140,38 @@ def _open_sqlite(url: URL) -> Database:
         is_write = connection.get_execution_options().get("is_write", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
-    return Database(engine, str(path))
+    database = Database(engine, str(path))
+    _prepare_file(path, database)
+    return database
 
 
-def _make_private(path: Path) -> None:
-    """Only this user may read keys' hashes and the audit log; SQLite gives its side files the mode of the database."""
+def _text(raw: bytes) -> str | bytes:
+    """Let bytes that are no text (put there by damage or tampering) reach the checks instead of ending the query."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
+def _prepare_file(path: Path, database: Database) -> None:
+    """Make it a WAL database that only this user may read; SQLite gives its side files the same mode.
+
+    One opener at a time: two that switch a file to WAL at once fail instead of waiting. And a file that is there is
+    opened through SQLite only: closing a descriptor of our own would drop the locks of this process's connections.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        path.chmod(0o600)
+        with FileLock(f"{path}.lock", mode=0o600, timeout=LOCK_TIMEOUT_S):
+            if path.exists():
+                path.chmod(0o600)
+            else:
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            with database.read():
+                pass
     except OSError as error:
         raise StorageError(
-            f"{path}: cannot be opened: {error.strerror}; set storage.home to a directory that this user may write to",
+            f"{path}: cannot be opened: {error.strerror or error}; set storage.home to a directory that this user may "
+            f"write to",
             database=str(path),
         ) from error
 

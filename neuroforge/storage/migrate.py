@@ -1,21 +1,18 @@
 """Bring a database to the schema of this version, once, whoever opens it first."""
 
 import threading
-from contextlib import nullcontext
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from filelock import FileLock
 from sqlalchemy import Connection
 
 from neuroforge.errors import StorageError
 from neuroforge.storage.engine import Database
 from neuroforge.storage.schema import VERSION_TABLE
 
-OPEN_TIMEOUT_S = 120
 _ADVISORY_LOCK = 0x6E66_0001
 """Ours among the numbers that applications of one PostgreSQL database may lock."""
 _ALEMBIC = threading.Lock()
@@ -25,17 +22,12 @@ _ALEMBIC = threading.Lock()
 def migrate(database: Database) -> None:
     """Run the missing migrations in one transaction; do nothing when there are none.
 
-    Openers at the same time wait for each other (a lock file beside a SQLite file, an advisory lock in PostgreSQL).
+    Openers at the same time wait for each other: by SQLite's write lock, or an advisory lock in PostgreSQL.
 
     Raises:
         StorageError: The database was made by a newer version, or refused.
     """
-    if database.is_postgresql:
-        lock: FileLock | nullcontext[None] = nullcontext()
-    else:
-        # Switching a new file to WAL fails at once instead of waiting when another process does the same.
-        lock = FileLock(f"{database.label}.lock", mode=0o600, timeout=OPEN_TIMEOUT_S)
-    with lock, database.write() as connection:
+    with database.write() as connection:
         if database.is_postgresql:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
         _upgrade(connection, database.label)

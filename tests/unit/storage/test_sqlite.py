@@ -1,0 +1,7 @@
+"""The suites on SQLite."""
+
+from tests.unit.storage.suite_audit import TestAppend, TestTail, TestTriggers, TestVerify  # noqa: F401
+from tests.unit.storage.suite_keys import TestKeys  # noqa: F401
+from tests.unit.storage.suite_open import TestOpen  # noqa: F401
+from tests.unit.storage.suite_registry import TestRegistry  # noqa: F401
+from tests.unit.storage.suite_state import TestExchange, exchange  # noqa: F401
