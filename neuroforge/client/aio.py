@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
 from neuroforge.client import calls
 from neuroforge.client.aio_transport import AsyncTransport
-from neuroforge.client.calls import PROBE_TIMEOUT_S, READY_POLL_S, Call, Messages
+from neuroforge.client.calls import PROBE_TIMEOUT_S, READY_POLL_S, Call, Messages, Vectors
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import LabelLogprobs, TokenCount
 from neuroforge.contracts.fleet import ApplyRequest, FleetDiff
@@ -42,7 +42,7 @@ class AsyncClient:
         """Answer a conversation; OpenAI's whole body."""
         return await self._send(calls.chat(messages, model, options))
 
-    def stream(self, messages: Messages, model: str = "auto", **options: Any) -> AsyncIterator[JsonObject]:
+    def stream(self, messages: Messages, model: str = "auto", **options: Any) -> AsyncGenerator[JsonObject, None]:
         """Answer a conversation chunk by chunk; the last has usage. Closing the iterator frees the engine's slot."""
         options = {"stream_options": {"include_usage": True}, **options}
         return self._stream(calls.chat(messages, model, options))
@@ -51,13 +51,11 @@ class AsyncClient:
         """Continue a raw prompt; OpenAI's whole body."""
         return await self._send(calls.completion(prompt, model, options))
 
-    def stream_completion(self, prompt: str, model: str = "auto", **options: Any) -> AsyncIterator[JsonObject]:
+    def stream_completion(self, prompt: str, model: str = "auto", **options: Any) -> AsyncGenerator[JsonObject, None]:
         """Continue a raw prompt chunk by chunk."""
         return self._stream(calls.completion(prompt, model, options))
 
-    async def embeddings(
-        self, texts: str | Sequence[str], model: str = "auto", **options: Any
-    ) -> tuple[tuple[float, ...], ...]:
+    async def embeddings(self, texts: str | Sequence[str], model: str = "auto", **options: Any) -> Vectors:
         """One vector a text, in order."""
         return await self._send(calls.embeddings(texts, model, options))
 
@@ -67,7 +65,7 @@ class AsyncClient:
 
     def stream_responses(
         self, request: str | Sequence[JsonObject], model: str = "auto", **options: Any
-    ) -> AsyncIterator[JsonObject]:
+    ) -> AsyncGenerator[JsonObject, None]:
         """OpenAI's Responses API, event by event."""
         return self._stream(calls.responses(request, model, options))
 
@@ -127,6 +125,16 @@ class AsyncClient:
         """The server's own summary."""
         return await self._send(calls.status())
 
+    async def is_ready(self) -> bool:
+        """Whether the preloaded models answer now."""
+        try:
+            await self._send(calls.ready(), timeout_s=PROBE_TIMEOUT_S)
+        except NeuroForgeError as error:
+            if not calls.is_worth_waiting(error):
+                raise
+            return False
+        return True
+
     async def wait_ready(self, timeout_s: float = 300.0) -> None:
         """Return when the preloaded models answer.
 
@@ -150,5 +158,5 @@ class AsyncClient:
     async def _send(self, call: Call[T], timeout_s: float | None = None) -> T:
         return await self._transport.send(call, timeout_s)
 
-    def _stream(self, call: Call[JsonObject]) -> AsyncIterator[JsonObject]:
+    def _stream(self, call: Call[JsonObject]) -> AsyncGenerator[JsonObject, None]:
         return self._transport.stream(calls.streamed(call))

@@ -1,6 +1,6 @@
 """Asynchronous HTTP over aiohttp; the session is made in the loop of the first call."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TypeVar
 
 import aiohttp
@@ -45,7 +45,7 @@ class AsyncTransport:
             raise error_from_response(response.status, response.headers, body)
         return call.read(body)
 
-    async def stream(self, call: Call[JsonObject]) -> AsyncIterator[JsonObject]:
+    async def stream(self, call: Call[JsonObject]) -> AsyncGenerator[JsonObject, None]:
         """As `Transport.stream`."""
         has_yielded = False
         try:

@@ -16,6 +16,7 @@ from neuroforge.contracts.models import ModelSpec, ModelStatus, ReplicaRange
 from neuroforge.errors import AuthenticationError, EngineError, NeuroForgeError, PermissionDenied
 
 T = TypeVar("T")
+Vectors = tuple[tuple[float, ...], ...]
 READY_POLL_S = 0.5
 PROBE_TIMEOUT_S = 10.0
 """A server that starts may accept a connection and say nothing."""
@@ -59,9 +60,7 @@ def completion(prompt: str, model: str, options: Mapping[str, Any]) -> Call[Json
     return Call("POST", "/v1/completions", _object, {"model": model, "prompt": prompt, **options})
 
 
-def embeddings(
-    texts: str | Sequence[str], model: str, options: Mapping[str, Any]
-) -> Call[tuple[tuple[float, ...], ...]]:
+def embeddings(texts: str | Sequence[str], model: str, options: Mapping[str, Any]) -> Call[Vectors]:
     """POST /v1/embeddings; read as one vector a text, in order."""
     given = texts if isinstance(texts, str) else list(texts)
     body = {"model": model, "input": given, **options, "encoding_format": "float"}
@@ -186,7 +185,7 @@ def _data(body: bytes) -> list[JsonObject]:
     return found
 
 
-def _vectors(body: bytes) -> tuple[tuple[float, ...], ...]:
+def _vectors(body: bytes) -> Vectors:
     ordered = sorted(_data(body), key=lambda one: int(one.get("index", 0)))
     return tuple(tuple(float(value) for value in one["embedding"]) for one in ordered)
 

@@ -34,7 +34,7 @@ def error_from_response(status: int, headers: Mapping[str, str], body: bytes) ->
     """Rebuild the error behind an answer that is not 2xx.
 
     Context gets `http_status`, the envelope's other fields (`param`, both numbers of a context that is too short, ...)
-    and, from the headers, `retry_after_s` and `request_id`. An answer without envelope (a proxy's page) keeps its status.
+    and, from headers, `retry_after_s` and `request_id`. An answer without envelope (a proxy's page) keeps its status.
     """
     context: dict[str, Any] = {"http_status": status}
     lowered = {name.lower(): value for name, value in headers.items()}

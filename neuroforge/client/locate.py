@@ -62,9 +62,7 @@ def _url_here(environ: Mapping[str, str]) -> str:
     state = read_run_state(home_from(environ))
     if state is not None:
         return state.base_url
-    from neuroforge.settings import (
-        load_settings,
-    )  # only when nothing runs: reading the settings takes longer than a call
+    from neuroforge.settings import load_settings  # only when nothing runs: it takes longer than a call
 
     settings = load_settings(environ=environ)
     elsewhere = read_run_state(settings.storage.home)

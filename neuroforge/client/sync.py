@@ -1,12 +1,12 @@
 """The blocking client: the standard library's HTTP, so that it starts fast and needs nothing else."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
 from neuroforge.client import calls
-from neuroforge.client.calls import PROBE_TIMEOUT_S, READY_POLL_S, Call, Messages
+from neuroforge.client.calls import PROBE_TIMEOUT_S, READY_POLL_S, Call, Messages, Vectors
 from neuroforge.client.transport import Transport
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import LabelLogprobs, TokenCount
@@ -46,7 +46,7 @@ class Client:
         """Answer a conversation; OpenAI's whole body."""
         return self._send(calls.chat(messages, model, options))
 
-    def stream(self, messages: Messages, model: str = "auto", **options: Any) -> Iterator[JsonObject]:
+    def stream(self, messages: Messages, model: str = "auto", **options: Any) -> Generator[JsonObject, None, None]:
         """Answer a conversation chunk by chunk; the last has usage. Closing the iterator frees the engine's slot."""
         options = {"stream_options": {"include_usage": True}, **options}
         return self._stream(calls.chat(messages, model, options))
@@ -55,13 +55,11 @@ class Client:
         """Continue a raw prompt; OpenAI's whole body."""
         return self._send(calls.completion(prompt, model, options))
 
-    def stream_completion(self, prompt: str, model: str = "auto", **options: Any) -> Iterator[JsonObject]:
+    def stream_completion(self, prompt: str, model: str = "auto", **options: Any) -> Generator[JsonObject, None, None]:
         """Continue a raw prompt chunk by chunk."""
         return self._stream(calls.completion(prompt, model, options))
 
-    def embeddings(
-        self, texts: str | Sequence[str], model: str = "auto", **options: Any
-    ) -> tuple[tuple[float, ...], ...]:
+    def embeddings(self, texts: str | Sequence[str], model: str = "auto", **options: Any) -> Vectors:
         """One vector a text, in order."""
         return self._send(calls.embeddings(texts, model, options))
 
@@ -71,7 +69,7 @@ class Client:
 
     def stream_responses(
         self, request: str | Sequence[JsonObject], model: str = "auto", **options: Any
-    ) -> Iterator[JsonObject]:
+    ) -> Generator[JsonObject, None, None]:
         """OpenAI's Responses API, event by event."""
         return self._stream(calls.responses(request, model, options))
 
@@ -131,6 +129,16 @@ class Client:
         """The server's own summary."""
         return self._send(calls.status())
 
+    def is_ready(self) -> bool:
+        """Whether the preloaded models answer now."""
+        try:
+            self._send(calls.ready(), timeout_s=PROBE_TIMEOUT_S)
+        except NeuroForgeError as error:
+            if not calls.is_worth_waiting(error):
+                raise
+            return False
+        return True
+
     def wait_ready(self, timeout_s: float = 300.0) -> None:
         """Return when the preloaded models answer.
 
@@ -154,5 +162,5 @@ class Client:
     def _send(self, call: Call[T], timeout_s: float | None = None) -> T:
         return self._transport.send(call, timeout_s)
 
-    def _stream(self, call: Call[JsonObject]) -> Iterator[JsonObject]:
+    def _stream(self, call: Call[JsonObject]) -> Generator[JsonObject, None, None]:
         return self._transport.stream(calls.streamed(call))

@@ -4,7 +4,7 @@ import http.client
 import queue
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -59,7 +59,7 @@ class Transport:
             raise error_from_response(response.status, dict(response.getheaders()), body)
         return call.read(body)
 
-    def stream(self, call: Call[JsonObject]) -> Iterator[JsonObject]:
+    def stream(self, call: Call[JsonObject]) -> Generator[JsonObject, None, None]:
         """Yield the events of a server-sent stream; a caller that stops early closes the connection."""
         connection = self._connection()
         has_yielded = False
