@@ -1,0 +1,1 @@
+"""edge (ids, limits, errors) -> auth -> wire (OpenAI's JSON, checked) -> requirements -> orchestrator -> render."""

@@ -1,0 +1,103 @@
+"""GatewayParts -> the ASGI app."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+
+from neuroforge.gateway.admin import fleet_router
+from neuroforge.gateway.admin_keys import audit_router, keys_router
+from neuroforge.gateway.ask import Ask
+from neuroforge.gateway.chat import parse_chat
+from neuroforge.gateway.completions import parse_completion
+from neuroforge.gateway.desk import Desk, open_desk
+from neuroforge.gateway.edge import Edge
+from neuroforge.gateway.embeddings import parse_embedding
+from neuroforge.gateway.exchange import StateExchange, running
+from neuroforge.gateway.handlers import on_http_exception, on_invalid_request
+from neuroforge.gateway.infer import Inference
+from neuroforge.gateway.listing import health_router, models_router
+from neuroforge.gateway.parts import GatewayParts
+from neuroforge.gateway.render import CompletionRenderer, EmbeddingRenderer, Renderer
+
+EXPOSED_HEADERS = (
+    "x-request-id",
+    "x-neuroforge-model",
+    "x-neuroforge-decision",
+    "server-timing",
+    "retry-after",
+)
+
+
+def build_app(parts: GatewayParts) -> FastAPI:
+    """Put one gateway replica together. Its background loops run while the app's lifespan is open."""
+    desk = open_desk(parts)
+    exchange = StateExchange(parts, desk)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with running((exchange.run, *parts.background), parts.metrics):
+            yield
+        await exchange.drain()
+
+    app = FastAPI(
+        title="NeuroForge",
+        version=parts.options.version,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        middleware=_middleware(parts, desk),
+        exception_handlers={HTTPException: on_http_exception, RequestValidationError: on_invalid_request},
+    )
+    app.router.routes[:0] = _hot_routes(parts, desk)
+    app.include_router(models_router(parts, desk))
+    app.include_router(health_router(parts, desk))
+    app.include_router(fleet_router(parts, desk))
+    app.include_router(keys_router(parts, desk, exchange))
+    app.include_router(audit_router(parts, desk, exchange))
+    return app
+
+
+def _middleware(parts: GatewayParts, desk: Desk) -> list[Middleware]:
+    options = parts.options
+    edge = Middleware(Edge, ledger=desk.ledger, clock=parts.clock, max_body_bytes=options.max_body_bytes)
+    if not options.cors_origins:
+        return [edge]
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=list(options.cors_origins),
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["*"],
+        expose_headers=list(EXPOSED_HEADERS),
+    )
+    return [cors, edge]
+
+
+def _hot_routes(parts: GatewayParts, desk: Desk) -> list[Route]:
+    routes = {
+        "/v1/chat/completions": Inference("chat", _chat, parts, desk),
+        "/v1/completions": Inference("completions", _completion, parts, desk),
+        "/v1/embeddings": Inference("embeddings", _embedding, parts, desk),
+    }
+    return [Route(path, endpoint, methods=["POST"]) for path, endpoint in routes.items()]
+
+
+def _chat(payload: bytes) -> tuple[Ask, Renderer]:
+    ask = parse_chat(payload)
+    return ask, CompletionRenderer("chatcmpl-", ask.include_usage)
+
+
+def _completion(payload: bytes) -> tuple[Ask, Renderer]:
+    ask = parse_completion(payload)
+    return ask, CompletionRenderer("cmpl-", ask.include_usage)
+
+
+def _embedding(payload: bytes) -> tuple[Ask, Renderer]:
+    ask, is_base64 = parse_embedding(payload)
+    return ask, EmbeddingRenderer(is_base64)

@@ -1,0 +1,92 @@
+"""A checked request of any route, ready to be routed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from neuroforge.contracts.base import JsonObject
+from neuroforge.contracts.chat import EngineRequest, EngineRoute
+from neuroforge.contracts.models import Capability
+from neuroforge.contracts.routing import RoutingRequest
+from neuroforge.errors import RequestError
+from neuroforge.gateway.auth import Caller
+from neuroforge.gateway.call import Call
+from neuroforge.gateway.requirements import Needs
+
+AUTO = "auto"
+CHARACTERS_PER_TOKEN = 4
+"""Of English text; only for estimates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the caller wants, in the engine's words."""
+
+    model: str
+    route: EngineRoute
+    body: JsonObject
+    field_by_capability: dict[Capability, str]
+    n_characters: int
+    stream: bool = False
+    include_usage: bool = False
+    deadline_s: float | None = None
+    n_prompts: int = 1
+    """Over how many of them the characters spread."""
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether the router picks the model."""
+        return self.model == AUTO
+
+    def routing(self, call: Call, caller: Caller) -> RoutingRequest:
+        """What the router may look at."""
+        return RoutingRequest(
+            request_id=call.request_id,
+            policy="auto" if self.is_auto else "explicit",
+            model_id=None if self.is_auto else self.model,
+            requirements=frozenset(self.field_by_capability),
+            n_prompt_tokens_estimate=self._n_tokens(),
+            max_tokens=self.body.get("max_tokens"),
+            allowed_models=caller.allowed_models,
+        )
+
+    def engine_request(self, call: Call, timeout_s: float) -> EngineRequest:
+        """What the engine gets."""
+        return EngineRequest(
+            request_id=call.request_id,
+            route=self.route,
+            body=self.body,
+            stream=self.stream,
+            requirements=frozenset(self.field_by_capability),
+            n_prompt_tokens_estimate=self._n_tokens(),
+            max_tokens=self.body.get("max_tokens"),
+            deadline_s=self.deadline_s or timeout_s,
+            traceparent=call.traceparent,
+        )
+
+    def _n_tokens(self) -> int:
+        return self.n_characters // (CHARACTERS_PER_TOKEN * self.n_prompts)
+
+
+def ask_from(request: JsonObject, route: EngineRoute, needs: Needs, n_characters: int, n_prompts: int = 1) -> Ask:
+    """Put together what all routes have in common.
+
+    Raises:
+        RequestError: stream_options without stream.
+    """
+    stream = bool(request.get("stream"))
+    options: dict[str, Any] = request.get("stream_options") or {}
+    if options.get("include_usage") and not stream:
+        raise RequestError("stream_options needs stream: true", param="stream_options")
+    if stream:
+        needs.body["stream_options"] = {"include_usage": True}
+    return Ask(
+        model=request["model"],
+        route=route,
+        body=needs.body,
+        field_by_capability=needs.field_by_capability,
+        n_characters=n_characters,
+        stream=stream,
+        include_usage=bool(options.get("include_usage")),
+        deadline_s=(request.get("neuroforge") or {}).get("deadline_s"),
+        n_prompts=max(1, n_prompts),
+    )

@@ -1,0 +1,53 @@
+"""What the gateway is told and what it works with."""
+
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from neuroforge.contracts.base import Contract
+from neuroforge.contracts.ports import Clock, Fleet, FleetView, Metrics, MetricsSource, Orchestrator, StateStore
+
+
+class GatewayOptions(Contract):
+    """What the composition root decides for one gateway replica."""
+
+    replica_id: str
+    version: str
+    is_loopback: bool = True
+    """Whether the endpoint listens on this machine only; if not, every request needs a key."""
+    require_keys: bool = False
+    """Demand a key even where nobody made one yet."""
+    local_peers: frozenset[str] = frozenset()
+    """Addresses that count as this machine beside loopback: those that the Serve proxy connects from."""
+    allowed_hosts: frozenset[str] = frozenset()
+    """Host names, beside loopback ones, under which a keyless gateway may be addressed."""
+    cors_origins: tuple[str, ...] = ()
+    request_timeout_s: float = Field(default=600.0, gt=0)
+    """Deadline of a request that brings none of its own."""
+    max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """For keys without a limit of their own; None = no limit."""
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    exchange_interval_s: float = Field(default=1.0, gt=0)
+    """How often the replica hands over its audit events and learns of keys."""
+    dashboard_url: str | None = None
+
+
+@dataclass(frozen=True)
+class GatewayParts:
+    """Everything that `build_app` needs; the implementations come from the composition root."""
+
+    options: GatewayOptions
+    orchestrator: Orchestrator
+    fleet_view: FleetView
+    fleet: Fleet
+    state: StateStore
+    metrics: Metrics
+    metrics_source: MetricsSource
+    clock: Clock = time.monotonic
+    wall_clock: Clock = time.time
+    background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
+    """Further loops that live as long as the app does; each is cancelled at shutdown."""

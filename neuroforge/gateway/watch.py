@@ -1,0 +1,65 @@
+"""Notice that the caller hung up, or that time is up, while the answer is being made; either cancels the work."""
+
+import asyncio
+from types import TracebackType
+
+from starlette.types import Receive
+
+from neuroforge.errors import EngineTimeout
+from neuroforge.gateway.call import ClientGoneError
+
+
+class Watch:
+    """While open, a disconnect cancels the surrounding task; leaving then raises ClientGoneError."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._is_gone = False
+        self._task: asyncio.Task[object] | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.current_task()
+        self._watcher = asyncio.create_task(self._wait())
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if not self._is_gone or self._task is None:
+            return
+        self._task.uncancel()
+        if kind is None:
+            # The cancellation came after the last await: take it here, or it would hit whatever comes next.
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                raise ClientGoneError from None
+        raise ClientGoneError from error
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._is_gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+
+class Deadline:
+    """asyncio.timeout that raises our own error, and only for its own time."""
+
+    def __init__(self, seconds: float, slack_s: float) -> None:
+        self._seconds = seconds
+        self._timeout = asyncio.timeout(seconds + slack_s)
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError as raised:
+            raise EngineTimeout(f"the answer was not complete within {self._seconds:g} s") from raised

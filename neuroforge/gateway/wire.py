@@ -1,0 +1,290 @@
+# ruff: noqa: D101 - the classes are the nouns of OpenAI's own reference
+"""The requests of OpenAI's wire as types: pydantic checks bytes against them, and the OpenAPI document shows them.
+
+Every field of the API stands here, also those that nobody can honour: `requirements` says what becomes of each. A field
+that is not here is refused. `None` means "not given", as OpenAI's clients send it.
+"""
+
+from typing import Annotated, Any, Literal, Required
+
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+JsonAny = dict[str, Any]
+Tokens = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Unit = Annotated[float, Field(ge=0, le=1)]
+Temperature = Annotated[float, Field(ge=0, le=2)]
+Penalty = Annotated[float, Field(ge=-2, le=2)]
+Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+TopLogprobs = Annotated[int, Field(ge=0, le=20)]
+StopText = Annotated[str, Field(min_length=1)]
+Stop = StopText | Annotated[list[StopText], Field(max_length=16)]
+LogitBias = dict[str, Annotated[float, Field(ge=-100, le=100)]]
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+N = Annotated[int, Field(ge=1, le=128)]
+
+
+@with_config(STRICT)
+class NeuroForgeOptions(TypedDict, total=False):
+    """Our own object in the body."""
+
+    deadline_s: Annotated[float, Field(gt=0, le=86_400)] | None
+
+
+@with_config(STRICT)
+class StreamOptions(TypedDict, total=False):
+    include_usage: bool | None
+    include_obfuscation: bool | None
+
+
+@with_config(STRICT)
+class TextPart(TypedDict, total=False):
+    type: Required[Literal["text"]]
+    text: Required[str]
+    cache_control: JsonAny | None
+
+
+@with_config(STRICT)
+class RefusalPart(TypedDict, total=False):
+    type: Required[Literal["refusal"]]
+    refusal: Required[str]
+
+
+@with_config(STRICT)
+class ImageUrl(TypedDict, total=False):
+    url: Required[str]
+    detail: Literal["auto", "low", "high"] | None
+
+
+@with_config(STRICT)
+class ImagePart(TypedDict, total=False):
+    type: Required[Literal["image_url"]]
+    image_url: Required[ImageUrl]
+    cache_control: JsonAny | None
+
+
+@with_config(STRICT)
+class Audio(TypedDict):
+    data: str
+    format: Literal["wav", "mp3"]
+
+
+@with_config(STRICT)
+class AudioPart(TypedDict):
+    type: Literal["input_audio"]
+    input_audio: Audio
+
+
+UserPart = Annotated[TextPart | ImagePart | AudioPart, Field(discriminator="type")]
+AssistantPart = Annotated[TextPart | RefusalPart, Field(discriminator="type")]
+
+
+@with_config(STRICT)
+class CalledFunction(TypedDict):
+    name: str
+    arguments: str
+
+
+@with_config(STRICT)
+class ToolCall(TypedDict, total=False):
+    id: Required[str]
+    type: Literal["function"]
+    function: Required[CalledFunction]
+    index: int | None
+
+
+@with_config(STRICT)
+class SystemMessage(TypedDict, total=False):
+    role: Required[Literal["system", "developer"]]
+    content: Required[str | list[TextPart]]
+    name: str | None
+
+
+@with_config(STRICT)
+class UserMessage(TypedDict, total=False):
+    role: Required[Literal["user"]]
+    content: Required[str | Annotated[list[UserPart], Field(min_length=1)]]
+    name: str | None
+
+
+@with_config(STRICT)
+class AssistantMessage(TypedDict, total=False):
+    """As clients send an answer back: fields of the answer that say nothing are allowed."""
+
+    role: Required[Literal["assistant"]]
+    content: str | list[AssistantPart] | None
+    name: str | None
+    tool_calls: list[ToolCall] | None
+    refusal: str | None
+    annotations: list[JsonAny] | None
+    reasoning_content: str | None
+    reasoning: str | None
+    audio: None
+    function_call: None
+
+
+@with_config(STRICT)
+class ToolMessage(TypedDict, total=False):
+    role: Required[Literal["tool"]]
+    content: Required[str | list[TextPart]]
+    tool_call_id: Required[str]
+    name: str | None
+
+
+Message = Annotated[
+    SystemMessage | UserMessage | AssistantMessage | ToolMessage,
+    Field(discriminator="role"),
+]
+Messages = Annotated[list[Message], Field(min_length=1)]
+
+
+@with_config(STRICT)
+class FunctionSpec(TypedDict, total=False):
+    name: Required[Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.:-]{1,128}$")]]
+    description: str | None
+    parameters: JsonAny | None
+    strict: bool | None
+
+
+@with_config(STRICT)
+class Tool(TypedDict, total=False):
+    type: Required[Literal["function"]]
+    function: Required[FunctionSpec]
+    cache_control: JsonAny | None
+
+
+@with_config(STRICT)
+class NamedFunction(TypedDict):
+    name: str
+
+
+@with_config(STRICT)
+class NamedToolChoice(TypedDict):
+    type: Literal["function"]
+    function: NamedFunction
+
+
+ToolChoice = Literal["none", "auto", "required"] | NamedToolChoice
+
+
+@with_config(STRICT)
+class JsonSchemaSpec(TypedDict, total=False):
+    name: Required[Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]]
+    description: str | None
+    schema: JsonAny | None
+    strict: bool | None
+
+
+@with_config(STRICT)
+class TextFormat(TypedDict):
+    type: Literal["text"]
+
+
+@with_config(STRICT)
+class JsonObjectFormat(TypedDict):
+    type: Literal["json_object"]
+
+
+@with_config(STRICT)
+class JsonSchemaFormat(TypedDict):
+    type: Literal["json_schema"]
+    json_schema: JsonSchemaSpec
+
+
+ResponseFormat = Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]
+
+
+@with_config(STRICT)
+class ChatRequest(TypedDict, total=False):
+    """POST /v1/chat/completions."""
+
+    model: Required[Name]
+    messages: Required[Messages]
+    stream: bool | None
+    stream_options: StreamOptions | None
+    max_tokens: Tokens | None
+    max_completion_tokens: Tokens | None
+    temperature: Temperature | None
+    top_p: Unit | None
+    frequency_penalty: Penalty | None
+    presence_penalty: Penalty | None
+    logit_bias: LogitBias | None
+    logprobs: bool | None
+    top_logprobs: TopLogprobs | None
+    n: N | None
+    seed: Seed | None
+    stop: Stop | None
+    tools: list[Tool] | None
+    tool_choice: ToolChoice | None
+    parallel_tool_calls: bool | None
+    response_format: ResponseFormat | None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
+    user: str | None
+    metadata: JsonAny | None
+    store: bool | None
+    service_tier: str | None
+    safety_identifier: str | None
+    prompt_cache_key: str | None
+    prompt_cache_retention: str | None
+    prompt_cache_options: JsonAny | None
+    prediction: JsonAny | None
+    verbosity: Literal["low", "medium", "high"] | None
+    modalities: list[Literal["text", "audio"]] | None
+    audio: JsonAny | None
+    web_search_options: JsonAny | None
+    moderation: JsonAny | None
+    functions: list[JsonAny] | None
+    function_call: str | JsonAny | None
+    neuroforge: NeuroForgeOptions | None
+
+
+TokenId = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Texts = (
+    str
+    | Annotated[list[str], Field(min_length=1, max_length=2048)]
+    | Annotated[list[TokenId], Field(min_length=1)]
+    | Annotated[list[Annotated[list[TokenId], Field(min_length=1)]], Field(min_length=1, max_length=2048)]
+)
+
+
+@with_config(STRICT)
+class CompletionRequest(TypedDict, total=False):
+    """POST /v1/completions."""
+
+    model: Required[Name]
+    prompt: Required[Texts]
+    stream: bool | None
+    stream_options: StreamOptions | None
+    max_tokens: Tokens | None
+    temperature: Temperature | None
+    top_p: Unit | None
+    frequency_penalty: Penalty | None
+    presence_penalty: Penalty | None
+    logit_bias: LogitBias | None
+    logprobs: TopLogprobs | None
+    n: N | None
+    best_of: N | None
+    echo: bool | None
+    suffix: str | None
+    seed: Seed | None
+    stop: Stop | None
+    user: str | None
+    neuroforge: NeuroForgeOptions | None
+
+
+@with_config(STRICT)
+class EmbeddingRequest(TypedDict, total=False):
+    """POST /v1/embeddings."""
+
+    model: Required[Name]
+    input: Required[Texts]
+    encoding_format: Literal["float", "base64"] | None
+    dimensions: Tokens | None
+    user: str | None
+    neuroforge: NeuroForgeOptions | None
+
+
+CHAT: TypeAdapter[Any] = TypeAdapter(ChatRequest)
+COMPLETION: TypeAdapter[Any] = TypeAdapter(CompletionRequest)
+EMBEDDING: TypeAdapter[Any] = TypeAdapter(EmbeddingRequest)
