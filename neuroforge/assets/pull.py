@@ -11,7 +11,7 @@ from pathlib import Path
 import requests
 from requests.adapters import HTTPAdapter
 
-from neuroforge.assets.disk import FreeSpace, require_free
+from neuroforge.assets.disk import FreeSpace, require_free, used_bytes
 from neuroforge.assets.download import Downloader
 from neuroforge.assets.fetch import Fetcher
 from neuroforge.assets.hub import HubAccess
@@ -84,9 +84,8 @@ def pull_entry(entry: AssetEntry, known: Manifest | None, place: Workplace, netw
     """
     place.staging.mkdir(parents=True, exist_ok=True)
     missing = [file for file in entry.files if _vouched(file, known, place) is None]
-    n_staged = sum(path.stat().st_size for path in place.staging.rglob("*") if path.is_file())
     wanted = sum(file.n_bytes or 0 for file in missing if file.sources[0].kind != "file")
-    require_free(wanted - n_staged, place.staging, network.downloader.free_space)
+    require_free(wanted - used_bytes(place.staging), place.staging, network.downloader.free_space)
     steps = [partial(_pull_file, file, place, network.fetcher, meter) for file in missing]
     try:
         pulled = {file.name: file for file in run_in_parallel(steps, network.fetcher.stop)} if steps else {}

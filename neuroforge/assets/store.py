@@ -11,14 +11,14 @@ from filelock import FileLock
 
 from neuroforge.assets.add import describe_origin
 from neuroforge.assets.catalog import USER_CATALOG, dump_entries, find_entry, load_builtin, load_user
-from neuroforge.assets.disk import FreeSpace, free_bytes, write_atomically
+from neuroforge.assets.disk import FreeSpace, free_bytes, used_bytes, write_atomically
 from neuroforge.assets.facts import read_facts
 from neuroforge.assets.join import hash_file
 from neuroforge.assets.manifest import Manifest, read_manifest, write_manifest
 from neuroforge.assets.progress import Meter, Progress
 from neuroforge.assets.pull import Workplace, open_network, pull_entry
 from neuroforge.contracts.assets import AssetEntry, AssetStatus, ModelFacts
-from neuroforge.errors import AssetNotFound, ConflictError, HashMismatch
+from neuroforge.errors import AssetError, AssetNotFound, ConflictError, HashMismatch
 
 logger = logging.getLogger(__name__)
 
@@ -126,12 +126,7 @@ class AssetStore:
         entry = self.entry(name)
         with self._lock(entry.name):
             directory, staging = self._directory_of(entry), self._staging_of(entry)
-            freed = sum(
-                path.lstat().st_size
-                for folder in (directory, staging)
-                for path in folder.rglob("*")
-                if path.is_file() and not path.is_symlink()
-            )
+            freed = used_bytes(directory) + used_bytes(staging)
             if not entry.is_user_added and not directory.exists() and not staging.exists():
                 raise AssetNotFound(f"{entry.name} is not here: nothing to remove", name=entry.name)
             for folder in (directory, staging):
@@ -172,9 +167,12 @@ class AssetStore:
 
     def _pull(self, entry: AssetEntry, meter: Meter) -> None:
         place = Workplace(self._directory_of(entry), self._staging_of(entry))
-        with open_network(self._environ, self._free_space) as network:
-            manifest = pull_entry(entry, read_manifest(place.directory), place, network, meter)
-        write_manifest(manifest, place.directory)
+        try:
+            with open_network(self._environ, self._free_space) as network:
+                manifest = pull_entry(entry, read_manifest(place.directory), place, network, meter)
+            write_manifest(manifest, place.directory)
+        except OSError as error:
+            raise AssetError(f"{entry.name}: {error.filename or self.directory}: {error.strerror}") from error
         if any(file.sha256 is None for file in entry.files):
             self._change_user_catalog(entry.name, _pinned(entry, manifest))
         logger.info(
