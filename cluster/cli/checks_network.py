@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING
 import psutil
 
 from cluster.cli.checks import Check
-from cluster.environment import haproxy_dir
+from cluster.environment import haproxy_dir, side_ports
 
 if TYPE_CHECKING:
     from neuroforge.settings import Settings
-
-STATS_OFFSET, METRICS_OFFSET = 404, 1101
-"""As cluster.environment adds them to gateway.port for HAProxy."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +37,8 @@ def network_checks(settings: "Settings", server_pid: int | None) -> list[Check]:
     """Return one check a port, and one for the sockets beyond loopback."""
     listeners = find_listeners()
     ours = our_pids(server_pid, haproxy_dir(settings.storage.home))
-    port = settings.gateway.port
-    wanted = {
-        port: "gateway.port",
-        port + STATS_OFFSET: "HAProxy's statistics",
-        port + METRICS_OFFSET: "HAProxy's metrics",
-        settings.ray.dashboard_port: "ray.dashboard_port",
-    }
+    wanted = {settings.gateway.port: "gateway.port", settings.ray.dashboard_port: "ray.dashboard_port"}
+    wanted |= {port: use for use, port in side_ports(settings.gateway.port).items()}
     checks = [check_port(number, use, listeners, ours) for number, use in wanted.items()]
     return [*checks, check_exposure(listeners, ours, is_running=server_pid is not None)]
 

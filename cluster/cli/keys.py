@@ -18,7 +18,8 @@ SCOPES = ("inference", "admin")
 @app.command()
 def create(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    name: Annotated[str | None, typer.Argument(help="Whose key it is.")] = None,
+    name_option: Annotated[str | None, typer.Option("--name", help="The same, as an option.")] = None,
     scopes: Annotated[
         list[str] | None, typer.Option("--scope", help="inference or admin; may be repeated. Default: inference.")
     ] = None,
@@ -31,6 +32,9 @@ def create(
     as_json: JsonOption = False,
 ) -> None:
     """Make a key and print its secret, this once."""
+    owner = name or name_option
+    if not owner:
+        raise typer.BadParameter("say whose key it is", param_hint="NAME")
     wanted = scopes or ["inference"]
     if unknown := sorted(set(wanted) - set(SCOPES)):
         raise typer.BadParameter(f"{unknown[0]!r} is not a scope; allowed: {', '.join(SCOPES)}", param_hint="--scope")
@@ -39,7 +43,7 @@ def create(
 
     spec = KeySpec.model_validate(
         {
-            "name": name,
+            "name": owner,
             "scopes": wanted,
             "allowed_models": models or None,
             "requests_per_minute": requests_per_minute,
@@ -52,7 +56,7 @@ def create(
         print_json({"id": created.key.id, "secret": created.secret, "spec": created.key.spec})
         return
     typer.echo(created.secret)
-    typer.echo(f"key {created.key.id} for {name}: keep the secret above, it is not shown again", err=True)
+    typer.echo(f"key {created.key.id} for {owner}: keep the secret above, it is not shown again", err=True)
 
 
 @app.command("list")

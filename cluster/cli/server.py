@@ -1,7 +1,7 @@
 """`serve`, `dev`, `stop`, `status`: the server's own life."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -11,8 +11,11 @@ from cluster.cli.shared import ConfigOption, JsonOption, Shared, shared
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from neuroforge.client import Client
+    from neuroforge.contracts.gateway import GatewayStatus
     from neuroforge.contracts.models import ModelStatus
+    from neuroforge.contracts.server import RunState
+
+STATUS_TIMEOUT_S = 5.0
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -58,48 +61,39 @@ def status(context: typer.Context, as_json: JsonOption = False) -> None:
 
     options = shared(context)
     url = options.server_url()
-    with options.client(timeout_s=5.0) as client:
+    with options.client(timeout_s=STATUS_TIMEOUT_S) as client:
         try:
-            models = client.models()
+            found = client.status()
         except (EngineUnavailable, EngineTimeout) as error:
             _print_absence(url, error.message, as_json)
             raise typer.Exit(1) from error
-        facts = _facts(options, url, client)
+    state = options.run_state()
+    own = state if state is not None and state.base_url.removesuffix("/v1") == url else None
     if as_json:
-        print_json({**facts, "models": models})
+        print_json({"is_running": True, "base_url": f"{url}/v1", "process": own, **found.model_dump(mode="json")})
         return
-    _print_facts(facts)
-    print_table(MODEL_COLUMNS, [model_row(one, time.time()) for one in models], empty="no models")
+    _print_server(url, found, own)
+    print_table(MODEL_COLUMNS, [model_row(one, time.time()) for one in found.models], empty="no models")
 
 
 def _print_absence(url: str, reason: str, as_json: bool) -> None:
     if as_json:
-        print_json({"is_running": False, "base_url": url, "reason": reason})
+        print_json({"is_running": False, "base_url": f"{url}/v1", "reason": reason})
     else:
         typer.echo(f"not running: {reason}\n  start it with `neuroforge serve`")
 
 
-def _facts(options: Shared, url: str, client: "Client") -> dict[str, Any]:
-    state = options.run_state()
-    is_ours = state is not None and state.base_url.removesuffix("/v1") == url
-    return {
-        "is_running": True,
-        "is_ready": client.is_ready(),
-        "base_url": f"{url}/v1",
-        "dashboard_url": state.dashboard_url if state is not None and is_ours else None,
-        "pid": state.pid if state is not None and is_ours else None,
-        "started_at_s": state.started_at_s if state is not None and is_ours else None,
-        "server": client.status(),
-    }
-
-
-def _print_facts(facts: dict[str, Any]) -> None:
-    word = "ready" if facts["is_ready"] else "starting"
-    uptime = f", up {age_text(facts['started_at_s'], time.time())}" if facts["started_at_s"] else ""
-    typer.echo(f"NeuroForge is {word}{uptime}")
-    typer.echo(f"  endpoint   {facts['base_url']}")
-    if facts["dashboard_url"]:
-        typer.echo(f"  dashboard  {facts['dashboard_url']}")
+def _print_server(url: str, found: "GatewayStatus", own: "RunState | None") -> None:
+    missing = ", ".join(f"{one.id} {one.state}" for one in found.missing)
+    word = "ready" if found.is_ready else f"starting ({missing})"
+    typer.echo(f"NeuroForge {found.version} is {word}, up {age_text(0.0, found.uptime_s)}")
+    typer.echo(f"  endpoint   {url}/v1")
+    if dashboard_url := found.dashboard_url or (own.dashboard_url if own is not None else None):
+        typer.echo(f"  dashboard  {dashboard_url}")
+    keys = f"{found.n_keys} live" if found.n_keys else "none: only this machine may call"
+    typer.echo(f"  keys       {keys}")
+    if found.n_audit_dropped:
+        typer.echo(f"  audit      {found.n_audit_dropped} events were dropped")
     typer.echo("")
 
 

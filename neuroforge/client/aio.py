@@ -12,6 +12,7 @@ from neuroforge.client.calls import PROBE_TIMEOUT_S, READY_POLL_S, Call, Message
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import LabelLogprobs, TokenCount
 from neuroforge.contracts.fleet import ApplyRequest, FleetDiff
+from neuroforge.contracts.gateway import GatewayStatus
 from neuroforge.contracts.keys import AuditRecord, AuditVerdict, CreatedKey, KeySpec, KeyView
 from neuroforge.contracts.models import ModelSpec, ModelStatus, ReplicaRange
 from neuroforge.errors import EngineTimeout, NeuroForgeError
@@ -121,8 +122,8 @@ class AsyncClient:
         """Walk the whole hash chain."""
         return await self._send(calls.verify_audit())
 
-    async def status(self) -> JsonObject:
-        """The server's own summary."""
+    async def status(self) -> GatewayStatus:
+        """What a gateway replica says of itself and of the fleet."""
         return await self._send(calls.status())
 
     async def is_ready(self) -> bool:

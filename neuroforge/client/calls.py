@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from neuroforge.contracts.base import Contract, JsonObject
 from neuroforge.contracts.chat import LabelLogprobs, PromptText, TokenCount
 from neuroforge.contracts.fleet import ApplyRequest, FleetDiff
+from neuroforge.contracts.gateway import GatewayStatus
 from neuroforge.contracts.keys import AuditRecord, AuditVerdict, CreatedKey, KeySpec, KeyView
 from neuroforge.contracts.models import ModelSpec, ModelStatus, ReplicaRange
 from neuroforge.errors import AuthenticationError, EngineError, NeuroForgeError, PermissionDenied
@@ -93,9 +94,9 @@ def ready() -> Call[JsonObject]:
     return Call("GET", "/readyz", _object)
 
 
-def status() -> Call[JsonObject]:
+def status() -> Call[GatewayStatus]:
     """GET /admin/v1/status."""
-    return Call("GET", "/admin/v1/status", _object)
+    return Call("GET", "/admin/v1/status", _contract(GatewayStatus))
 
 
 def models() -> Call[tuple[ModelStatus, ...]]:

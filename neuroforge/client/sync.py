@@ -11,6 +11,7 @@ from neuroforge.client.transport import Transport
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import LabelLogprobs, TokenCount
 from neuroforge.contracts.fleet import ApplyRequest, FleetDiff
+from neuroforge.contracts.gateway import GatewayStatus
 from neuroforge.contracts.keys import AuditRecord, AuditVerdict, CreatedKey, KeySpec, KeyView
 from neuroforge.contracts.models import ModelSpec, ModelStatus, ReplicaRange
 from neuroforge.errors import EngineTimeout, NeuroForgeError
@@ -125,8 +126,8 @@ class Client:
         """Walk the whole hash chain."""
         return self._send(calls.verify_audit())
 
-    def status(self) -> JsonObject:
-        """The server's own summary."""
+    def status(self) -> GatewayStatus:
+        """What a gateway replica says of itself and of the fleet."""
         return self._send(calls.status())
 
     def is_ready(self) -> bool:
