@@ -25,7 +25,7 @@ from neuroforge.contracts.keys import (
     GatewayReport,
     KeySpec,
 )
-from neuroforge.contracts.models import ModelSpec, ModelStatus, ReplicaRange
+from neuroforge.contracts.models import Capability, ModelSpec, ModelStatus, ReplicaRange
 from neuroforge.contracts.routing import FleetSnapshot
 from neuroforge.errors import EngineError
 from neuroforge.settings import Settings
@@ -142,6 +142,10 @@ class FleetActor:
     async def apply(self, request: ApplyRequest) -> FleetDiff:
         """See Fleet."""
         return await (await self._started()).apply(request)
+
+    async def report_abilities(self, model_id: str, context_length: int, capabilities: frozenset[Capability]) -> None:
+        """See FleetController."""
+        self._controller.report_abilities(model_id, context_length, capabilities)
 
     async def report_failure(self, model_id: str, message: str) -> None:
         """See FleetController."""

@@ -29,7 +29,7 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
     token = ray.get(state_actor.internal_token.remote())
     ray.get(fleet_actor.snapshot.remote())  # wakes the controller
     fleet = FleetHandle(fleet_actor)
-    view = FleetCache(fleet, replica_id)
+    view = FleetCache(fleet, replica_id, time.time)
     gateway, auth = settings.gateway, settings.auth
     orchestrator = NeuroForgeOrchestrator(
         LatencyRouter(time.monotonic),

@@ -1,6 +1,5 @@
 """ModelSpec -> Serve application: the only caller of serve.run and serve.delete."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from ray import serve
 from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
 from cluster.deployments import build_llamacpp_application
-from cluster.fleet import Observed
+from cluster.fleet_model import Observed
 from cluster.weights import model_facts
 from neuroforge.assets.store import AssetStore
 from neuroforge.contracts.models import EngineKind, ModelSpec, ModelState
@@ -90,10 +89,9 @@ def _observed(overview: ApplicationStatusOverview) -> Observed:
 
 
 def default_builders(home: Path, drain_timeout_s: float, n_models: int) -> dict[EngineKind, Builder]:
-    """Return how each kind of engine becomes an application."""
-    n_cores = os.cpu_count() or 1
+    """Return how each kind of engine becomes an application; `n_models` share a machine's cores."""
 
     def build_llamacpp(spec: ModelSpec) -> serve.Application:
-        return build_llamacpp_application(spec, home, drain_timeout_s, n_cores, n_models)
+        return build_llamacpp_application(spec, home, drain_timeout_s, n_models)
 
     return {EngineKind.LLAMACPP: build_llamacpp}

@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import ray
-from neuroforge.engines.app import build_engine_app
-from neuroforge.engines.llamacpp import LlamaCppEngine, default_threads
 from ray import serve
 from ray.serve.schema import LoggingConfig
 from starlette.types import ASGIApp
@@ -27,15 +25,22 @@ _START_TRIES = 2
 class LlamaCppReplica:
     """One copy of one GGUF model in this process."""
 
-    def __init__(self, spec: ModelSpec, home: Path, threads: int) -> None:
+    def __init__(self, spec: ModelSpec, home: Path, n_models: int) -> None:
+        # Here and not above: only this process needs llama.cpp.
+        from neuroforge.engines.app import build_engine_app
+        from neuroforge.engines.llamacpp import LlamaCppEngine
+        from neuroforge.engines.llamacpp_params import LlamaCppConfig, available_cores, default_threads
+
+        fleet = ray.get_actor(FLEET_ACTOR, namespace=NAMESPACE)
         token = ray.get(ray.get_actor(STATE_ACTOR, namespace=NAMESPACE).internal_token.remote())
         try:
-            store = AssetStore(home)
-            self._engine = LlamaCppEngine(spec, weights_path(store, spec), threads=spec.threads or threads)
+            path = weights_path(AssetStore(home), spec)
+            threads = spec.threads or default_threads(available_cores(), n_models)
+            self._engine = LlamaCppEngine(LlamaCppConfig.from_spec(spec, path, threads))
         except NeuroForgeError as error:
-            fleet = ray.get_actor(FLEET_ACTOR, namespace=NAMESPACE)
             ray.get(fleet.report_failure.remote(spec.id, error.message))
             raise
+        ray.get(fleet.report_abilities.remote(spec.id, self._engine.context_length, self._engine.capabilities))
         self._app = build_engine_app(self._engine, token)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
@@ -46,9 +51,7 @@ class LlamaCppReplica:
         await self._engine.check_health()
 
 
-def build_llamacpp_application(
-    spec: ModelSpec, home: Path, drain_timeout_s: float, n_cores: int, n_models: int
-) -> serve.Application:
+def build_llamacpp_application(spec: ModelSpec, home: Path, drain_timeout_s: float, n_models: int) -> serve.Application:
     """Return the application of one llama.cpp model."""
     deployment = serve.deployment(
         LlamaCppReplica,
@@ -63,7 +66,7 @@ def build_llamacpp_application(
         logging_config=QUIET_LOGS,
         **autoscaling(spec),
     )
-    return deployment.bind(spec, home, default_threads(n_cores, n_models))
+    return deployment.bind(spec, home, n_models)
 
 
 @serve.ingress()

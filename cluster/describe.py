@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 
+from cluster.fleet_diff import is_preloaded
 from neuroforge.contracts.models import Capability, EngineKind, ModelEndpoint, ModelSpec, ModelState, Upstream
 from neuroforge.engines import llamacpp, openai_http, vllm
 
 _OFFERED: dict[EngineKind, frozenset[Capability]] = {
     EngineKind.LLAMACPP: llamacpp.SUPPORTED_CAPABILITIES,
     EngineKind.VLLM: vllm.SUPPORTED_CAPABILITIES,
-    EngineKind.OPENAI_HTTP: openai_http.SUPPORTED_CAPABILITIES,
+    EngineKind.OPENAI_HTTP: openai_http.OPENAI_HTTP_CAPABILITIES,
 }
+
+_BY_REQUEST: frozenset[Capability] = frozenset({"embedding"})
 
 
 def describe_model(spec: ModelSpec, state: ModelState, port: int, environ: Mapping[str, str]) -> ModelEndpoint:
@@ -17,8 +20,10 @@ def describe_model(spec: ModelSpec, state: ModelState, port: int, environ: Mappi
 
     A missing variable makes the upstream `failed` with an error that names it.
     """
-    offered = _OFFERED[spec.engine]
-    capabilities = offered if spec.capabilities is None else offered & frozenset(spec.capabilities)
+    capabilities = _OFFERED[spec.engine]
+    if spec.capabilities is not None:
+        # Embeddings are switched on by naming them; of the rest the user can only take away.
+        capabilities = (capabilities | _BY_REQUEST) & frozenset(spec.capabilities)
     own = spec.upstream or Upstream(base_url=f"http://127.0.0.1:{port}/models/{spec.id}/v1", model=spec.id)
     key = environ.get(own.api_key_env) if own.api_key_env else None
     is_key_missing = own.api_key_env is not None and not key
@@ -31,7 +36,7 @@ def describe_model(spec: ModelSpec, state: ModelState, port: int, environ: Mappi
         capabilities=capabilities,
         state=ModelState.FAILED if is_key_missing else state,
         load_on_demand=spec.load_on_demand,
-        preload=spec.preload and spec.replicas.min > 0,
+        preload=is_preloaded(spec),
         price=spec.price,
         tags=spec.tags,
         api_key=key,

@@ -3,8 +3,8 @@
 from neuroforge.contracts.models import EngineKind
 from neuroforge.engines.client import HttpEngineClient
 from neuroforge.engines.dialects import LlamaCppDialect
-from neuroforge.engines.openai_http import OpenAiHttpDialect
-from neuroforge.engines.vllm import VllmDialect
+from neuroforge.engines.openai_http import UpstreamDialect
+from neuroforge.engines.vllm_dialect import VllmDialect
 
 
 def build_engine_client(internal_token: str) -> HttpEngineClient:
@@ -14,6 +14,6 @@ def build_engine_client(internal_token: str) -> HttpEngineClient:
         {
             EngineKind.LLAMACPP: LlamaCppDialect(),
             EngineKind.VLLM: VllmDialect(),
-            EngineKind.OPENAI_HTTP: OpenAiHttpDialect(),
+            EngineKind.OPENAI_HTTP: UpstreamDialect(),
         },
     )

@@ -7,13 +7,14 @@ what runs is read back from Serve, so a restarted controller finds its fleet as 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Iterable
 
+from cluster.fleet_diff import compare, differing_fields, is_preloaded, needs_restart
+from cluster.fleet_model import Describe, FleetModel, Observed
+from cluster.fleet_ports import Deployer, SpecStore
 from neuroforge.contracts.fleet import ActivityReport, ApplyRequest, FleetDiff, SpecChange
 from neuroforge.contracts.models import (
-    EngineKind,
+    Capability,
     EngineStats,
     ModelEndpoint,
     ModelSpec,
@@ -27,70 +28,8 @@ from neuroforge.errors import ModelNotFound, NeuroForgeError
 
 logger = logging.getLogger(__name__)
 
-SOFT_FIELDS = frozenset({"price", "tags", "keep_alive", "preload", "load_on_demand", "capabilities", "upstream"})
-"""Settings that take effect without replacing a replica."""
 DEFAULT_IDLE_S = 300.0
 """keep_alive of a model with replicas.min 0 that names none."""
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What runs under a model's name."""
-
-    state: ModelState
-    n_replicas: int = 0
-    message: str | None = None
-
-
-class Deployer(Protocol):
-    """Hands over to Ray Serve; calls may block, so they run in a thread."""
-
-    def deploy(self, spec: ModelSpec) -> None:
-        """Create or update the model's application; returns before it is ready."""
-        ...
-
-    def delete(self, model_id: str) -> None:
-        """Remove it; returns before it is gone."""
-        ...
-
-    def observe(self) -> dict[str, Observed]:
-        """State of every model application there is, by model id."""
-        ...
-
-    def check(self, spec: ModelSpec) -> None:
-        """Raise what would make loading fail: OutOfMemory, AssetNotFound, ConfigError."""
-        ...
-
-
-class SpecStore(Protocol):
-    """The registry, reached over a handle."""
-
-    async def list_specs(self) -> tuple[ModelSpec, ...]:
-        """As ModelRegistry."""
-        ...
-
-    async def put_spec(self, spec: ModelSpec) -> None:
-        """As ModelRegistry."""
-        ...
-
-    async def remove_spec(self, model_id: str) -> None:
-        """As ModelRegistry."""
-        ...
-
-
-@dataclass
-class _Model:
-    spec: ModelSpec
-    is_wanted: bool
-    state: ModelState = ModelState.UNLOADED
-    n_replicas: int = 0
-    error: str | None = None
-    loaded_at_s: float | None = None
-    last_used_s: float | None = None
-    n_in_flight_by_replica: dict[str, int] = field(default_factory=dict)
-    stats: EngineStats | None = None
-    is_stale: bool = False
-    """The spec changed since it was deployed."""
 
 
 class FleetController:
@@ -100,14 +39,14 @@ class FleetController:
         self,
         registry: SpecStore,
         deployer: Deployer,
-        describe: Callable[[ModelSpec, ModelState], ModelEndpoint],
+        describe: Describe,
         now_s: Clock,
     ) -> None:
         self._registry = registry
         self._deployer = deployer
         self._describe = describe
         self._now_s = now_s
-        self._models: dict[str, _Model] = {}
+        self._models: dict[str, FleetModel] = {}
         self._lock = asyncio.Lock()
         self._version = 0
         self._published: tuple[ModelEndpoint, ...] = ()
@@ -117,11 +56,11 @@ class FleetController:
         """Take up what the registry and Serve say; call once before `run`."""
         running = await asyncio.to_thread(self._deployer.observe)
         for spec in await self._registry.list_specs():
-            self._models[spec.id] = _Model(spec, is_wanted=spec.id in running, last_used_s=self._now_s())
+            self._models[spec.id] = FleetModel(spec, is_wanted=spec.id in running, last_used_s=self._now_s())
         self._take(running)
 
     async def adopt(self, specs: Iterable[ModelSpec]) -> None:
-        """At start, make the fleet what the configuration lists; one that cannot be loaded is `failed`, the rest go on."""
+        """At start, make the fleet what the configuration lists; what cannot be loaded is `failed`, the rest go on."""
         wished = {spec.id: spec for spec in specs}
         for model_id in self._models.keys() - wished.keys():
             self._models[model_id].is_wanted = False
@@ -130,7 +69,7 @@ class FleetController:
             del self._models[model_id]
         for spec in wished.values():
             model = await self._put(spec)
-            model.is_wanted = spec.preload and spec.replicas.min > 0
+            model.is_wanted = is_preloaded(spec)
             try:
                 await asyncio.to_thread(self._deployer.check, spec)
             except NeuroForgeError as error:
@@ -139,7 +78,7 @@ class FleetController:
 
     async def snapshot(self) -> FleetSnapshot:
         """Where every model answers now."""
-        endpoints = tuple(self._endpoint(model) for model in self._models.values())
+        endpoints = tuple(model.endpoint(self._describe) for model in self._models.values())
         if endpoints != self._published:
             self._published = endpoints
             self._version += 1
@@ -159,7 +98,7 @@ class FleetController:
 
     async def statuses(self) -> tuple[ModelStatus, ...]:
         """Every desired model, in order of id."""
-        return tuple(self._status(self._models[model_id]) for model_id in sorted(self._models))
+        return tuple(self._models[model_id].status(self._describe) for model_id in sorted(self._models))
 
     async def load(self, model_id: str, spec: ModelSpec | None = None) -> ModelStatus:
         """Wish it loaded; with `spec`, add or change it first. Returns before it is ready.
@@ -180,7 +119,7 @@ class FleetController:
             model.is_stale = True
         model.last_used_s = self._now_s()
         self._wake.set()
-        return self._status(model, pending=True)
+        return model.status(self._describe, is_pending=True)
 
     async def unload(self, model_id: str) -> ModelStatus:
         """Wish it gone from memory. Returns before it is.
@@ -191,7 +130,7 @@ class FleetController:
         model = self._find(model_id)
         model.is_wanted = False
         self._wake.set()
-        return self._status(model, pending=True)
+        return model.status(self._describe, is_pending=True)
 
     async def scale(self, model_id: str, replicas: ReplicaRange) -> ModelStatus:
         """Change how many replicas may run.
@@ -202,7 +141,7 @@ class FleetController:
         spec = self._find(model_id).spec
         model = await self._put(ModelSpec.model_validate(spec.model_dump() | {"replicas": replicas.model_dump()}))
         self._wake.set()
-        return self._status(model, pending=True)
+        return model.status(self._describe, is_pending=True)
 
     async def apply(self, request: ApplyRequest) -> FleetDiff:
         """Make the fleet what the request lists; what did not change is not touched.
@@ -210,12 +149,14 @@ class FleetController:
         Raises:
             OutOfMemory, AssetNotFound, ConfigError: A model to be loaded could not be; nothing was changed.
         """
-        changes = tuple(self._compare(request.models))
+        known = {model_id: model.spec for model_id, model in self._models.items()}
+        wanted_ids = {model_id for model_id, model in self._models.items() if model.is_wanted}
+        changes = tuple(compare(known, wanted_ids, request.models))
         if request.dry_run:
             return FleetDiff(changes=changes)
         specs = {spec.id: spec for spec in request.models}
         for change in changes:
-            if change.kind in {"add", "update"} and specs[change.model_id].preload:
+            if change.kind != "remove" and is_preloaded(specs[change.model_id]):
                 await asyncio.to_thread(self._deployer.check, specs[change.model_id])
         async with self._lock:
             for change in changes:
@@ -228,6 +169,11 @@ class FleetController:
         if model := self._models.get(model_id):
             model.error = message
 
+    def report_abilities(self, model_id: str, context_length: int, capabilities: frozenset[Capability]) -> None:
+        """A replica has loaded: what this very model can do, which its engine in general does not tell."""
+        if model := self._models.get(model_id):
+            model.abilities = (context_length, capabilities)
+
     def record_stats(self, model_id: str, stats: EngineStats) -> None:
         """Keep what a replica says of itself."""
         if model := self._models.get(model_id):
@@ -235,14 +181,15 @@ class FleetController:
 
     def ready_endpoints(self) -> tuple[ModelEndpoint, ...]:
         """Models whose statistics can be asked for."""
-        return tuple(self._endpoint(one) for one in self._models.values() if one.state == ModelState.READY)
+        return tuple(one.endpoint(self._describe) for one in self._models.values() if one.state == ModelState.READY)
 
     async def reconcile(self) -> None:
         """One step towards the wish; idempotent."""
         async with self._lock:
             self._take(await asyncio.to_thread(self._deployer.observe))
-            self._unload_idle()
             for model in list(self._models.values()):
+                if model.is_idle(self._now_s(), DEFAULT_IDLE_S):
+                    model.is_wanted = False
                 try:
                     await self._step(model)
                 except Exception as error:  # one model that cannot be deployed must not stop the others
@@ -260,22 +207,6 @@ class FleetController:
                 await asyncio.wait_for(self._wake.wait(), period_s)
             self._wake.clear()
 
-    def _compare(self, wished: Iterable[ModelSpec]) -> Iterable[SpecChange]:
-        specs = {spec.id: spec for spec in wished}
-        for model_id in sorted(self._models.keys() - specs.keys()):
-            yield SpecChange(model_id=model_id, kind="remove")
-        for model_id, spec in sorted(specs.items()):
-            if (known := self._models.get(model_id)) is None:
-                yield SpecChange(model_id=model_id, kind="add")
-                continue
-            fields = tuple(name for name in ModelSpec.model_fields if getattr(spec, name) != getattr(known.spec, name))
-            if fields:
-                yield SpecChange(
-                    model_id=model_id, kind="update", fields=fields, needs_restart=not SOFT_FIELDS.issuperset(fields)
-                )
-            elif spec.preload and spec.replicas.min > 0 and not known.is_wanted:
-                yield SpecChange(model_id=model_id, kind="load")
-
     async def _make(self, change: SpecChange, specs: dict[str, ModelSpec]) -> None:
         if change.kind == "remove":
             self._models[change.model_id].is_wanted = False
@@ -286,20 +217,20 @@ class FleetController:
         spec = specs[change.model_id]
         model = await self._put(spec)
         if change.kind in {"add", "load"}:
-            model.is_wanted = spec.preload and spec.replicas.min > 0
+            model.is_wanted = is_preloaded(spec)
 
-    async def _put(self, spec: ModelSpec) -> _Model:
+    async def _put(self, spec: ModelSpec) -> FleetModel:
         await self._registry.put_spec(spec)
         known = self._models.get(spec.id)
         if known is None:
-            known = self._models[spec.id] = _Model(spec, is_wanted=False)
+            known = self._models[spec.id] = FleetModel(spec, is_wanted=False)
             return known
-        differing = {name for name in ModelSpec.model_fields if getattr(spec, name) != getattr(known.spec, name)}
-        known.is_stale = known.is_stale or not SOFT_FIELDS.issuperset(differing)
+        if needs_restart(differing_fields(known.spec, spec)):
+            known.is_stale, known.abilities = True, None
         known.spec = spec
         return known
 
-    async def _step(self, model: _Model) -> None:
+    async def _step(self, model: FleetModel) -> None:
         is_up = model.state in {ModelState.LOADING, ModelState.READY}
         if model.state == ModelState.UNLOADING:
             return
@@ -315,63 +246,9 @@ class FleetController:
 
     def _take(self, running: dict[str, Observed]) -> None:
         for model_id, model in self._models.items():
-            seen = running.get(model_id, Observed(ModelState.UNLOADED))
-            if model.state == ModelState.FAILED and seen.state == ModelState.UNLOADED:
-                continue  # it failed before Serve knew it: wait for the next load, do not try for ever
-            if seen.state == ModelState.READY and model.state != ModelState.READY:
-                model.loaded_at_s, model.error = self._now_s(), None
-                model.last_used_s = max(model.last_used_s or 0.0, self._now_s())
-            if seen.state == ModelState.FAILED:
-                model.error = model.error or seen.message
-            model.state, model.n_replicas = seen.state, seen.n_replicas
+            model.take(running.get(model_id, Observed(ModelState.UNLOADED)), self._now_s())
 
-    def _unload_idle(self) -> None:
-        for model in self._models.values():
-            keep_s = model.spec.keep_alive
-            if keep_s is None and model.spec.replicas.min == 0:
-                keep_s = DEFAULT_IDLE_S
-            is_busy = any(model.n_in_flight_by_replica.values())
-            if keep_s is None or is_busy or model.state != ModelState.READY or model.last_used_s is None:
-                continue
-            if self._now_s() - model.last_used_s >= keep_s:
-                model.is_wanted = False
-
-    def _endpoint(self, model: _Model) -> ModelEndpoint:
-        base = self._describe(model.spec, model.state)
-        return ModelEndpoint.model_validate(
-            base.model_dump()
-            | {
-                "n_replicas": model.n_replicas,
-                "parallel": model.spec.parallel * max(1, model.n_replicas),
-                "stats": model.stats,
-                "error": model.error or base.error,
-            }
-        )
-
-    def _status(self, model: _Model, pending: bool = False) -> ModelStatus:
-        endpoint = self._endpoint(model)
-        state = model.state
-        if pending and model.is_wanted and state in {ModelState.UNLOADED, ModelState.UNLOADING}:
-            state = ModelState.LOADING
-        if pending and not model.is_wanted and state in {ModelState.READY, ModelState.LOADING}:
-            state = ModelState.UNLOADING
-        return ModelStatus(
-            id=model.spec.id,
-            engine=model.spec.engine,
-            state=state,
-            error=model.error,
-            n_replicas=model.n_replicas,
-            context_length=endpoint.context_length,
-            capabilities=tuple(sorted(endpoint.capabilities)),
-            loaded_at_s=model.loaded_at_s if state == ModelState.READY else None,
-            last_used_s=model.last_used_s,
-            stats=model.stats,
-            tags=model.spec.tags,
-            price=model.spec.price,
-            keep_alive=model.spec.keep_alive,
-        )
-
-    def _find(self, model_id: str) -> _Model:
+    def _find(self, model_id: str) -> FleetModel:
         if (model := self._models.get(model_id)) is None:
             raise self._not_found(model_id)
         return model
@@ -383,8 +260,3 @@ class FleetController:
             model_id=model_id,
             known=known,
         )
-
-
-def is_deployed(spec: ModelSpec) -> bool:
-    """Whether the model is a Serve application of ours; an upstream is only an address."""
-    return spec.engine != EngineKind.OPENAI_HTTP

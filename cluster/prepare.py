@@ -7,8 +7,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
+from cluster.fleet_diff import is_preloaded
 from neuroforge.assets.store import AssetStore
-from neuroforge.contracts.models import ModelSpec
 from neuroforge.settings import Settings
 
 
@@ -43,7 +43,7 @@ class ProgressBars:
 
 def needed_assets(settings: Settings) -> tuple[str, ...]:
     """Return the assets that serving begins with: of preloaded models, then the router's embedder."""
-    names = [name for spec in settings.models if _is_preloaded(spec) and (name := spec.asset_name) is not None]
+    names = [name for spec in settings.models if is_preloaded(spec) and (name := spec.asset_name) is not None]
     return tuple(dict.fromkeys([*names, settings.router.embedder]))
 
 
@@ -56,7 +56,3 @@ def fetch_assets(settings: Settings) -> list[Path]:
     store = AssetStore(settings.storage.home)
     with ProgressBars(Console(stderr=True)) as bars:
         return [store.ensure(name, bars) for name in needed_assets(settings)]
-
-
-def _is_preloaded(spec: ModelSpec) -> bool:
-    return spec.preload and spec.replicas.min > 0

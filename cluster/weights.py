@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from neuroforge.assets.facts import read_facts
-
 from neuroforge.assets.store import AssetStore
 from neuroforge.contracts.assets import ModelFacts
 from neuroforge.contracts.models import ModelSpec

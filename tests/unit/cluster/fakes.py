@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from cluster.describe import describe_model
-from cluster.fleet import FleetController, Observed
+from cluster.fleet import FleetController
+from cluster.fleet_model import Observed
 from neuroforge.contracts.models import ModelEndpoint, ModelSpec, ModelState
 from neuroforge.errors import ModelNotFound, NeuroForgeError
 

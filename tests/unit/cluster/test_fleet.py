@@ -2,7 +2,8 @@
 
 import pytest
 
-from cluster.fleet import DEFAULT_IDLE_S, FleetController, Observed
+from cluster.fleet import DEFAULT_IDLE_S, FleetController
+from cluster.fleet_model import Observed
 from neuroforge.contracts.fleet import ActivityReport, ApplyRequest, ModelActivity
 from neuroforge.contracts.models import ModelSpec, ModelState, Price, ReplicaRange
 from neuroforge.errors import ModelNotFound, OutOfMemory
