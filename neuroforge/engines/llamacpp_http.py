@@ -1,0 +1,123 @@
+"""The way to llama.cpp's server in this process: loopback, a key that nobody else has, one connection a request."""
+
+import json
+import urllib.request
+from collections.abc import AsyncGenerator
+from typing import Any, Final
+
+import aiohttp
+import orjson
+
+from neuroforge.contracts.base import JsonObject
+from neuroforge.engines.failures import error_from_answer, error_from_envelope, lost_connection
+from neuroforge.engines.llamacpp_chunks import DONE
+from neuroforge.engines.sse import SseParser
+from neuroforge.errors import ContextLengthExceeded, EngineError, NeuroForgeError, StreamInterrupted
+
+CONNECT_TIMEOUT_S = 5.0
+PROPERTIES_TIMEOUT_S = 30.0
+_BATCH_TOO_SMALL: Final = b"too large to process"
+
+
+class LlamaCppHttp:
+    """Posts bodies; raises our errors. No connection is kept: closing it is how a request is cancelled."""
+
+    def __init__(self, model_id: str, address: str, server_key: str) -> None:
+        self._model_id = model_id
+        self._address = address
+        self._headers = {"Authorization": f"Bearer {server_key}", "Content-Type": "application/json"}
+        self._session: aiohttp.ClientSession | None = None
+        self._open: set[aiohttp.ClientResponse] = set()
+
+    def get_properties(self) -> Any:
+        """Return /props; blocks, for use while loading."""
+        request = urllib.request.Request(f"{self._address}/props", headers=self._headers)  # noqa: S310 our own server
+        with urllib.request.urlopen(request, timeout=PROPERTIES_TIMEOUT_S) as answer:  # noqa: S310
+            return json.load(answer)
+
+    async def get(self, path: str) -> Any:
+        """Return the decoded answer."""
+        return orjson.loads(await self._read("GET", path, None))
+
+    async def post(self, path: str, body: JsonObject) -> Any:
+        """Return the decoded answer."""
+        return orjson.loads(await self._read("POST", path, body))
+
+    async def count_busy_slots(self) -> int:
+        """Return how many slots work on something now."""
+        return sum(bool(slot["is_processing"]) for slot in await self.get("/slots"))
+
+    async def stream(self, path: str, body: JsonObject) -> AsyncGenerator[bytes, None]:
+        """Yield the data of each event; the stream's own [DONE] too.
+
+        Raises:
+            NeuroForgeError: What llama.cpp answered instead, or says in the middle (StreamInterrupted).
+        """
+        n_events = 0
+        try:
+            response = await self._request("POST", path, body)
+        except aiohttp.ClientError as error:
+            raise lost_connection(self._model_id, error, may_have_begun=True) from error
+        self._open.add(response)
+        parser = SseParser()
+        try:
+            if response.status != 200:
+                raise self._refusal(response, await response.read(), body)
+            async for piece in response.content.iter_any():
+                for data in parser.feed(piece):
+                    if data.startswith(b'{"error"'):
+                        raise self._broken(orjson.loads(data)["error"], n_events, body)
+                    n_events += 1
+                    yield data
+                    if data == DONE:
+                        return
+        except aiohttp.ClientError as error:
+            if n_events == 0:
+                raise lost_connection(self._model_id, error, may_have_begun=True) from error
+            what = f"{self._model_id}: the engine broke off after {n_events} events"
+            raise StreamInterrupted(what, model_id=self._model_id) from error
+        finally:
+            self._open.discard(response)
+            response.close()
+
+    def cut_all(self) -> None:
+        """Close the connections of all streams, which makes llama.cpp stop them."""
+        for response in tuple(self._open):
+            response.close()
+
+    async def close(self) -> None:
+        """Close what is left."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _read(self, method: str, path: str, body: JsonObject | None) -> bytes:
+        try:
+            async with await self._request(method, path, body) as response:
+                raw = await response.read()
+        except aiohttp.ClientError as error:
+            raise lost_connection(self._model_id, error, may_have_begun=True) from error
+        if response.status != 200:
+            raise self._refusal(response, raw, body)
+        return raw
+
+    async def _request(self, method: str, path: str, body: JsonObject | None) -> aiohttp.ClientResponse:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, force_close=True),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        payload = None if body is None else orjson.dumps(body)
+        return await self._session.request(method, self._address + path, data=payload, headers=self._headers)
+
+    def _refusal(self, response: aiohttp.ClientResponse, raw: bytes, body: JsonObject | None) -> NeuroForgeError:
+        if response.status == 500 and _BATCH_TOO_SMALL in raw:
+            return ContextLengthExceeded(f"{self._model_id}: an input is longer than the model's context")
+        return error_from_answer(self._model_id, response.status, response.headers, raw, body)
+
+    def _broken(self, envelope: JsonObject, n_events: int, body: JsonObject) -> NeuroForgeError:
+        code = envelope.get("code")
+        meant = error_from_envelope(self._model_id, code if isinstance(code, int) else 500, envelope, body)
+        if n_events == 0 or not isinstance(meant, EngineError):
+            return meant
+        return StreamInterrupted(meant.message, model_id=self._model_id)
