@@ -1,25 +1,25 @@
 """One frozen settings tree, from neuroforge.yaml and the environment. Read by cluster/ and jobs/ only.
 
-Order, later wins: defaults here, the file, `NEUROFORGE_<SECTION>__<KEY>` in the environment (its value is YAML:
-`NEUROFORGE_GATEWAY__PORT=9000`). The file is the first that exists of `--config`, `$NEUROFORGE_CONFIG`,
-./neuroforge.yaml, `$NEUROFORGE_HOME`/neuroforge.yaml.
+Order, later wins: defaults here, the file, `$NEUROFORGE_HOME` (storage.home), `NEUROFORGE_<SECTION>__<KEY>` in the
+environment (its value is YAML: `NEUROFORGE_GATEWAY__PORT=9000`). The file is the first that exists of `--config`,
+`$NEUROFORGE_CONFIG`, ./neuroforge.yaml, `$NEUROFORGE_HOME`/neuroforge.yaml. A model's relative `path` counts from it.
 """
 
-import difflib
 import ipaddress
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import platformdirs
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from neuroforge.contracts.base import Contract
 from neuroforge.contracts.durations import Duration
 from neuroforge.contracts.models import ModelSpec
 from neuroforge.errors import ConfigError
+from neuroforge.settings_errors import explain
 
 ENVIRONMENT_PREFIX = "NEUROFORGE_"
 DEFAULT_MODELS: tuple[ModelSpec, ...] = (
@@ -132,9 +132,11 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
     """
     environ = os.environ if environ is None else environ
     found = path or find_config(environ)
-    tree = _read_yaml(found) if found is not None else {}
-    _merge_environment(tree, environ)
-    return settings_from_tree(tree, source=str(found or "the environment"))
+    tree = read_tree(found) if found is not None else {}
+    if found is not None:
+        _anchor_paths(tree, found.absolute().parent)
+    variables = _merge_environment(tree, environ)
+    return settings_from_tree(tree, source=", ".join([*([str(found)] if found else []), *variables]) or "defaults")
 
 
 def settings_from_tree(tree: Mapping[str, Any], source: str) -> Settings:
@@ -146,21 +148,28 @@ def settings_from_tree(tree: Mapping[str, Any], source: str) -> Settings:
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
-        lines = [_explain(problem) for problem in error.errors(include_url=False)]
-        raise ConfigError(f"{source}: " + "; ".join(lines), problems=lines) from error
+        lines = [explain(problem, Settings) for problem in error.errors(include_url=False)]
+        raise ConfigError(f"{source}: " + "; ".join(lines), problems=lines, source=source) from error
 
 
 def find_config(environ: Mapping[str, str]) -> Path | None:
     """Return the file that would be read, or None when there is none."""
     if named := environ.get("NEUROFORGE_CONFIG"):
-        return Path(named)
+        return Path(named).expanduser()
     home = Path(environ.get("NEUROFORGE_HOME") or platformdirs.user_data_dir("neuroforge"))
     return next((one for one in (Path("neuroforge.yaml"), home / "neuroforge.yaml") if one.is_file()), None)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_tree(path: Path) -> dict[str, Any]:
+    """Decode a settings file.
+
+    Raises:
+        ConfigError: It cannot be read, is not YAML, names a key twice or has no mapping at the top.
+    """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.safe_load(text)
+        _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -172,9 +181,34 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return tree
 
 
-def _merge_environment(tree: dict[str, Any], environ: Mapping[str, str]) -> None:
+def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
+    # PyYAML keeps the last of two equal keys and says nothing: one of them would be ignored.
+    if isinstance(node, yaml.MappingNode):
+        names = [str(key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        repeated = next((name for name in names if names.count(name) > 1), None)
+        if repeated is not None:
+            raise ConfigError(
+                f"{path}: {repeated} stands twice (in the part that begins on line {node.start_mark.line + 1})"
+            )
+        for _, value in node.value:
+            _refuse_repeated_keys(value, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_repeated_keys(item, path)
+
+
+def _anchor_paths(tree: dict[str, Any], directory: Path) -> None:
+    # A replica does not run in the directory that the file was written for.
+    models = tree.get("models")
+    for model in models if isinstance(models, list) else ():
+        if isinstance(model, dict) and isinstance(model.get("path"), str):
+            model["path"] = str(directory / Path(model["path"]).expanduser())
+
+
+def _merge_environment(tree: dict[str, Any], environ: Mapping[str, str]) -> list[str]:
+    used = []
     if home := environ.get("NEUROFORGE_HOME"):
-        _section(tree, "storage").setdefault("home", home)
+        _section(tree, "storage")["home"] = home
     for name, text in environ.items():
         if not name.startswith(ENVIRONMENT_PREFIX) or "__" not in name:
             continue
@@ -183,6 +217,8 @@ def _merge_environment(tree: dict[str, Any], environ: Mapping[str, str]) -> None
             _section(tree, section)[key] = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise ConfigError(f"environment variable {name}: not a YAML value") from error
+        used.append(name)
+    return used
 
 
 def _section(tree: dict[str, Any], name: str) -> dict[str, Any]:
@@ -192,33 +228,3 @@ def _section(tree: dict[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError(f"{name}: must be a mapping")
     return value
-
-
-def _explain(problem: Any) -> str:
-    location: tuple[str | int, ...] = problem["loc"]
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-    if problem["type"] != "extra_forbidden":
-        return f"{path or 'settings'}: {problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r})"
-    name = str(location[-1])
-    valid = sorted(_valid_names(location[:-1]))
-    near = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"valid names: {', '.join(valid)}"
-    return f"{path}: unknown key; {hint}"
-
-
-def _valid_names(location: Iterable[str | int]) -> set[str]:
-    model: type[BaseModel] = Settings
-    for part in location:
-        if isinstance(part, int):
-            continue
-        nested = _model_in(model.model_fields[part].annotation) if part in model.model_fields else None
-        if nested is None:
-            return set()
-        model = nested
-    return set(model.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for one in get_args(annotation) if (found := _model_in(one))), None)

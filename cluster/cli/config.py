@@ -46,6 +46,7 @@ def validate(
     try:
         settings = options.settings(file)
     except ConfigError as error:
+        name = error.context.get("source", name)
         if as_json:
             print_json({"is_valid": False, "source": name, "problems": error.context.get("problems", [error.message])})
         else:
