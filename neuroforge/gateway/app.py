@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -9,7 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from neuroforge.contracts.ports import Clock
 from neuroforge.gateway.admin import fleet_router
 from neuroforge.gateway.admin_keys import audit_router, keys_router
 from neuroforge.gateway.ask import Ask
@@ -22,8 +25,12 @@ from neuroforge.gateway.exchange import StateExchange, running
 from neuroforge.gateway.handlers import on_http_exception, on_invalid_request
 from neuroforge.gateway.infer import Inference
 from neuroforge.gateway.listing import health_router, models_router
+from neuroforge.gateway.openapi import install_openapi
 from neuroforge.gateway.parts import GatewayParts
+from neuroforge.gateway.probes import COUNT, LABELS, Probe, count_tokens, label_logprobs
 from neuroforge.gateway.render import CompletionRenderer, EmbeddingRenderer, Renderer
+from neuroforge.gateway.responses import parse_response
+from neuroforge.gateway.responses_events import ResponseRenderer
 
 EXPOSED_HEADERS = (
     "x-request-id",
@@ -61,6 +68,7 @@ def build_app(parts: GatewayParts) -> FastAPI:
     app.include_router(fleet_router(parts, desk))
     app.include_router(keys_router(parts, desk, exchange))
     app.include_router(audit_router(parts, desk, exchange))
+    install_openapi(app)
     return app
 
 
@@ -80,10 +88,13 @@ def _middleware(parts: GatewayParts, desk: Desk) -> list[Middleware]:
 
 
 def _hot_routes(parts: GatewayParts, desk: Desk) -> list[Route]:
-    routes = {
+    routes: dict[str, ASGIApp] = {
         "/v1/chat/completions": Inference("chat", _chat, parts, desk),
         "/v1/completions": Inference("completions", _completion, parts, desk),
         "/v1/embeddings": Inference("embeddings", _embedding, parts, desk),
+        "/v1/responses": Inference("responses", partial(_response, parts.wall_clock), parts, desk),
+        "/v1/count_tokens": Probe("count_tokens", COUNT, count_tokens, parts, desk),
+        "/v1/label_logprobs": Probe("label_logprobs", LABELS, label_logprobs, parts, desk),
     }
     return [Route(path, endpoint, methods=["POST"]) for path, endpoint in routes.items()]
 
@@ -101,3 +112,8 @@ def _completion(payload: bytes) -> tuple[Ask, Renderer]:
 def _embedding(payload: bytes) -> tuple[Ask, Renderer]:
     ask, is_base64 = parse_embedding(payload)
     return ask, EmbeddingRenderer(is_base64)
+
+
+def _response(wall_clock: Clock, payload: bytes) -> tuple[Ask, Renderer]:
+    ask, request = parse_response(payload)
+    return ask, ResponseRenderer(request, wall_clock())

@@ -4,7 +4,7 @@ from typing import Any
 
 from neuroforge.contracts.base import JsonObject
 from neuroforge.errors import RequestError, UnsupportedParameter
-from neuroforge.gateway import wire
+from neuroforge.gateway import wire_requests
 from neuroforge.gateway.ask import Ask, ask_from
 from neuroforge.gateway.body import parse
 from neuroforge.gateway.requirements import CHAT_RULES, Needs, apply_rules, check_json
@@ -22,7 +22,7 @@ def parse_chat(payload: bytes) -> Ask:
         RequestError: It breaks the schema; names the field.
         UnsupportedParameter: A field that nobody can honour.
     """
-    return ask_chat(parse(wire.CHAT, payload, _NAMES))
+    return ask_chat(parse(wire_requests.CHAT, payload, _NAMES))
 
 
 def ask_chat(request: JsonObject) -> Ask:

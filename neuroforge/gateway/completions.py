@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from neuroforge.gateway import wire
+from neuroforge.gateway import wire_requests
 from neuroforge.gateway.ask import CHARACTERS_PER_TOKEN, Ask, ask_from
 from neuroforge.gateway.body import parse
 from neuroforge.gateway.requirements import COMPLETION_RULES, Needs, apply_rules
@@ -16,7 +16,7 @@ def parse_completion(payload: bytes) -> Ask:
     Raises:
         RequestError: It breaks the schema; names the field.
     """
-    request = parse(wire.COMPLETION, payload, _NAMES)
+    request = parse(wire_requests.COMPLETION, payload, _NAMES)
     needs = Needs()
     needs.add("completion", "prompt")
     apply_rules(request, COMPLETION_RULES, needs)

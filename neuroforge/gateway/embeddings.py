@@ -1,6 +1,6 @@
 """POST /v1/embeddings: the body -> Ask."""
 
-from neuroforge.gateway import wire
+from neuroforge.gateway import wire_requests
 from neuroforge.gateway.ask import Ask, ask_from
 from neuroforge.gateway.body import parse
 from neuroforge.gateway.completions import measure
@@ -15,7 +15,7 @@ def parse_embedding(payload: bytes) -> tuple[Ask, bool]:
     Raises:
         RequestError: It breaks the schema; names the field.
     """
-    request = parse(wire.EMBEDDING, payload, _NAMES)
+    request = parse(wire_requests.EMBEDDING, payload, _NAMES)
     needs = Needs()
     needs.add("embedding", "input")
     apply_rules(request, EMBEDDING_RULES, needs)

@@ -7,7 +7,7 @@ that is not here is refused. `None` means "not given", as OpenAI's clients send 
 
 from typing import Annotated, Any, Literal, Required
 
-from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -193,98 +193,3 @@ class JsonSchemaFormat(TypedDict):
 
 
 ResponseFormat = Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]
-
-
-@with_config(STRICT)
-class ChatRequest(TypedDict, total=False):
-    """POST /v1/chat/completions."""
-
-    model: Required[Name]
-    messages: Required[Messages]
-    stream: bool | None
-    stream_options: StreamOptions | None
-    max_tokens: Tokens | None
-    max_completion_tokens: Tokens | None
-    temperature: Temperature | None
-    top_p: Unit | None
-    frequency_penalty: Penalty | None
-    presence_penalty: Penalty | None
-    logit_bias: LogitBias | None
-    logprobs: bool | None
-    top_logprobs: TopLogprobs | None
-    n: N | None
-    seed: Seed | None
-    stop: Stop | None
-    tools: list[Tool] | None
-    tool_choice: ToolChoice | None
-    parallel_tool_calls: bool | None
-    response_format: ResponseFormat | None
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
-    user: str | None
-    metadata: JsonAny | None
-    store: bool | None
-    service_tier: str | None
-    safety_identifier: str | None
-    prompt_cache_key: str | None
-    prompt_cache_retention: str | None
-    prompt_cache_options: JsonAny | None
-    prediction: JsonAny | None
-    verbosity: Literal["low", "medium", "high"] | None
-    modalities: list[Literal["text", "audio"]] | None
-    audio: JsonAny | None
-    web_search_options: JsonAny | None
-    moderation: JsonAny | None
-    functions: list[JsonAny] | None
-    function_call: str | JsonAny | None
-    neuroforge: NeuroForgeOptions | None
-
-
-TokenId = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Texts = (
-    str
-    | Annotated[list[str], Field(min_length=1, max_length=2048)]
-    | Annotated[list[TokenId], Field(min_length=1)]
-    | Annotated[list[Annotated[list[TokenId], Field(min_length=1)]], Field(min_length=1, max_length=2048)]
-)
-
-
-@with_config(STRICT)
-class CompletionRequest(TypedDict, total=False):
-    """POST /v1/completions."""
-
-    model: Required[Name]
-    prompt: Required[Texts]
-    stream: bool | None
-    stream_options: StreamOptions | None
-    max_tokens: Tokens | None
-    temperature: Temperature | None
-    top_p: Unit | None
-    frequency_penalty: Penalty | None
-    presence_penalty: Penalty | None
-    logit_bias: LogitBias | None
-    logprobs: TopLogprobs | None
-    n: N | None
-    best_of: N | None
-    echo: bool | None
-    suffix: str | None
-    seed: Seed | None
-    stop: Stop | None
-    user: str | None
-    neuroforge: NeuroForgeOptions | None
-
-
-@with_config(STRICT)
-class EmbeddingRequest(TypedDict, total=False):
-    """POST /v1/embeddings."""
-
-    model: Required[Name]
-    input: Required[Texts]
-    encoding_format: Literal["float", "base64"] | None
-    dimensions: Tokens | None
-    user: str | None
-    neuroforge: NeuroForgeOptions | None
-
-
-CHAT: TypeAdapter[Any] = TypeAdapter(ChatRequest)
-COMPLETION: TypeAdapter[Any] = TypeAdapter(CompletionRequest)
-EMBEDDING: TypeAdapter[Any] = TypeAdapter(EmbeddingRequest)
