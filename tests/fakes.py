@@ -1,7 +1,7 @@
 """Stand-ins for what is behind a Protocol: no Ray, no network, no waiting. Builders give valid messages by default."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 from neuroforge.contracts.base import JsonObject
@@ -105,7 +105,7 @@ def chat_chunks(*words: str) -> list[JsonObject]:
     ]
 
 
-Step = Exception | JsonObject | list[JsonObject | Exception] | Callable[[], Any]
+Step = Exception | JsonObject | Sequence[JsonObject | Exception] | Callable[[], Any]
 
 
 class FakeEngineClient:

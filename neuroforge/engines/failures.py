@@ -28,10 +28,13 @@ ECHO_BLOCK_CHARS = 12
 """An echo of 2 * 12 - 1 characters of the prompt always covers one aligned block of the message."""
 
 _PROMPT_FIELDS = ("messages", "prompt", "suffix", "input", "content", "tools", "response_format", "labels", "text")
+_WIRE_WORDS = {"role", "type"}
+"""Fields whose values are OpenAI's words, not the caller's."""
 _CONTEXT_CODES = {"context_length_exceeded", "exceed_context_size_error"}
 _CONTEXT_WORDS = re.compile(
     r"maximum context length|exceeds? the (available )?context|context size has been exceeded", re.I
 )
+_PROMPT_TOKENS = re.compile(r"(?:contains|resulted in|requested) (?:at least )?(\d+) (?:input )?tokens")
 
 
 def error_from_answer(
@@ -97,27 +100,29 @@ def _error_from_proxy(model_id: str, status: int) -> NeuroForgeError:
 
 
 def _request_error(message: str, code: str, envelope: JsonObject, context: dict[str, Any]) -> RequestError:
-    if code in _CONTEXT_CODES or _CONTEXT_WORDS.search(message):
-        return _context_error(message, envelope, context)
+    raw = str(envelope.get("message") or "")
+    if code in _CONTEXT_CODES or _CONTEXT_WORDS.search(raw):
+        return _context_error(message, raw, envelope, context)
     if isinstance(envelope.get("param"), str):
         context["param"] = envelope["param"]
     kind = UnsupportedParameter if code == UnsupportedParameter.code else RequestError
     return kind(message, **context)
 
 
-def _context_error(message: str, envelope: JsonObject, context: dict[str, Any]) -> ContextLengthExceeded:
-    """Both numbers: from fields (ours; llama.cpp's n_ctx), else read from vLLM's sentence."""
+def _context_error(message: str, raw: str, envelope: JsonObject, context: dict[str, Any]) -> ContextLengthExceeded:
+    """Both numbers: from fields (ours; llama.cpp's n_ctx), else read from vLLM's or OpenAI's sentence."""
     n_prompt = envelope.get("n_prompt_tokens")
     limit = envelope.get("context_length") or envelope.get("n_ctx")
-    if limit is None and (found := re.search(r"context length (?:is|of) (\d+)", message)):
+    if limit is None and (found := re.search(r"context length (?:is|of) (\d+)", raw)):
         limit = int(found[1])
-    if n_prompt is None and (found := re.search(r"(\d+) (?:input|prompt)? ?tokens? ?(?:\(|from|in the)", message)):
+    if n_prompt is None and (found := _PROMPT_TOKENS.search(raw)):
         n_prompt = int(found[1])
     model_id = context["model_id"]
     if n_prompt is None or limit is None:
         text = f"{model_id}: {message}"
     else:
-        text = f"{model_id}: the prompt has {n_prompt} tokens, the model's context holds {limit}"
+        rest = "" if n_prompt > limit else ", and max_tokens asks for more than is left"
+        text = f"{model_id}: the prompt has {n_prompt} tokens, the model's context holds {limit}{rest}"
     return ContextLengthExceeded(text, n_prompt_tokens=n_prompt, context_length=limit, **context)
 
 
@@ -156,8 +161,9 @@ def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _strings(inner)
+        for name, inner in value.items():
+            if name not in _WIRE_WORDS:
+                yield from _strings(inner)
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _strings(inner)

@@ -3,7 +3,7 @@
 import asyncio
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 from yarl import URL
@@ -41,7 +41,8 @@ class Target:
     base_url: str
     root_url: str
     """The model's application: the base URL without `/v1`."""
-    headers: dict[str, str]
+    bearer: str | None = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
     timeout: aiohttp.ClientTimeout
     urls: dict[tuple[bool, str], URL]
     """Parsed once for each path: parsing costs more than the rest of a request's preparation."""
@@ -111,6 +112,8 @@ class HttpTransport:
             raise lost_connection(target.model_id, error, may_have_begun=True) from error
         except aiohttp.ClientError as error:
             raise EngineError(f"{target.model_id}: not an HTTP answer ({type(error).__name__})") from error
+        if target.bearer:
+            raw = raw.replace(target.bearer.encode(), b"[key]")
         raise error_from_answer(target.model_id, response.status, response.headers, raw, body)
 
     async def read(self, target: Target, response: aiohttp.ClientResponse) -> bytes:
@@ -143,6 +146,7 @@ class HttpTransport:
             model_id=endpoint.model_id,
             base_url=endpoint.base_url,
             root_url=endpoint.base_url.removesuffix("/v1"),
+            bearer=bearer,
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=endpoint.connect_timeout_s),
             urls={},

@@ -1,7 +1,7 @@
 """RoutingRequest + FleetSnapshot -> which models could answer, and for the others why not."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from neuroforge.contracts.models import Capability, ModelEndpoint, ModelState
 from neuroforge.contracts.routing import FilterReason, FleetSnapshot, RoutingRequest
@@ -32,8 +32,7 @@ FIELD_BY_CAPABILITY: dict[Capability, str] = {
 """Capabilities that are not called like the field that needs them."""
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """One model, and why it cannot be chosen (None = it can)."""
 
     endpoint: ModelEndpoint

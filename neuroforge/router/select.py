@@ -1,13 +1,12 @@
 """Weighed models -> the one that answers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from neuroforge.contracts.models import ModelEndpoint
 
 
-@dataclass(frozen=True)
-class Weighed:
+class Weighed(NamedTuple):
     """One model that could answer."""
 
     endpoint: ModelEndpoint
