@@ -1,0 +1,1 @@
+"""`make benchmark`: each driver measures ratios in one run and writes .neuroforge/benchmarks/NAME.json."""

@@ -1,0 +1,44 @@
+"""`python -m tests.benchmarks.run [names] [--with-litellm]`: write JSON, print tables; 1 when one misses its target."""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.benchmarks import engine, gateway_overhead, soak, start
+from tests.benchmarks.figures import Figure, print_figures, write_figures
+
+Driver = Callable[[Path, Path, bool], list[Figure]]
+DRIVERS: dict[str, Driver] = {
+    "gateway_overhead": gateway_overhead.run,
+    "engine": engine.run,
+    "soak": soak.run,
+    "start": start.run,
+}
+ASSETS_HOME = Path(".neuroforge") / "test-home"
+"""Where the tests keep their models too."""
+
+
+def main(words: list[str]) -> int:
+    """Run the named benchmarks, or all."""
+    parser = argparse.ArgumentParser(prog="tests.benchmarks.run", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help=f"any of: {', '.join(DRIVERS)}")
+    parser.add_argument("--with-litellm", action="store_true", help="install LiteLLM's proxy aside and compare with it")
+    given = parser.parse_args(words)
+    if unknown := sorted(set(given.names) - DRIVERS.keys()):
+        parser.error(f"unknown: {', '.join(unknown)}; there are: {', '.join(DRIVERS)}")
+    holds = True
+    for name in given.names or DRIVERS:
+        started_s = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="nf-bench-") as directory:
+            figures = DRIVERS[name](Path(directory) / "home", ASSETS_HOME.absolute(), given.with_litellm)
+        print_figures(f"{name} ({time.monotonic() - started_s:.0f} s)", figures)
+        print(f"written: {write_figures(name, figures)}")
+        holds = holds and all(one.holds is not False for one in figures)
+    return 0 if holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
