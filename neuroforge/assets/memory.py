@@ -11,7 +11,7 @@ KV_ELEMENT_BYTES = 2
 """Keys and values are kept as f16."""
 BASE_OVERHEAD_BYTES = 32 * 1024 * 1024
 OVERHEAD_BYTES_PER_TOKEN_ID = 800
-"""Vocabulary tables, output rows and scratch buffers grow with the vocabulary: docs/decisions/062 has the measurement."""
+"""Token tables, output rows and scratch buffers grow with the vocabulary; measured in docs/decisions/062."""
 UNKNOWN_VOCABULARY = 128_000
 CONTEXT_STEP = 64
 MIN_CONTEXT_LENGTH = 128
@@ -69,7 +69,7 @@ def check_fits(spec: ModelSpec, facts: ModelFacts, free_bytes: int) -> MemoryPla
 
 
 def kv_bytes_per_token(facts: ModelFacts) -> int | None:
-    """Return what one token of one sequence takes in the cache: a key and a value a layer; None if the header is silent."""
+    """Return what one token of one sequence takes in the cache, all layers; None if the header is silent."""
     if facts.n_layers is None or facts.n_kv_heads is None or facts.head_size is None:
         return None
     return 2 * facts.n_layers * facts.n_kv_heads * facts.head_size * KV_ELEMENT_BYTES
