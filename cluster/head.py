@@ -55,12 +55,13 @@ class Head:
     def deploy(self) -> None:
         """Start the proxy and the gateway; models follow by the fleet controller."""
         settings = self._settings
-        get_state_actor(settings)
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
         serve.start(
             proxy_location=ProxyLocation.EveryNode,
             http_options={"host": settings.gateway.host, "port": settings.gateway.port},
             logging_config=QUIET_LOGS,
         )
+        get_fleet_actor(settings).snapshot.remote()  # wakes the controller: models load while the gateway starts
         serve.run(build_gateway_application(settings), name=GATEWAY_APP, route_prefix="/", logging_config=QUIET_LOGS)
 
     def wait_ready(self, timeout_s: float, should_stop: Callable[[], bool]) -> None:

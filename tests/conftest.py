@@ -1,11 +1,13 @@
 """What every test may ask for: real models, pulled once into a cache that test runs share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from neuroforge.assets.store import AssetStore
+from tests.server import RunningServer, serving
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -26,3 +28,26 @@ def smollm2_path(shared_home: Path) -> Path:
 def potion_path(shared_home: Path) -> Path:
     """The directory of the router's embedder."""
     return AssetStore(shared_home).ensure("potion-base-8m")
+
+
+SMALL_FLEET = {
+    "models": [
+        {
+            "id": "smollm2-135m-instruct",
+            "context_length": 2048,
+            "parallel": 4,
+            "threads": 1,
+            "price": {"input_usd_per_million": 0.1, "output_usd_per_million": 0.2},
+        }
+    ]
+}
+
+
+@pytest.fixture(scope="session")
+def gateway(
+    tmp_path_factory: pytest.TempPathFactory, shared_home: Path, smollm2_path: Path, potion_path: Path
+) -> Iterator[RunningServer]:
+    """One server for the whole session: the small model, keys demanded."""
+    home = tmp_path_factory.mktemp("gateway")
+    with serving(home, shared_home / "assets", SMALL_FLEET, with_keys=True) as server:
+        yield server

@@ -1,46 +1,14 @@
 """Load, unload, scale, idle: through the API and the CLI, on a real cluster."""
 
 import json
-import time
-from collections.abc import Callable
 
 import psutil
 import pytest
 
-from neuroforge.client import Client
-from neuroforge.contracts.models import ModelSpec, ModelState, ModelStatus
+from neuroforge.contracts.models import ModelSpec, ModelState, ReplicaRange
 from neuroforge.errors import ConfigError, EngineUnavailable, ModelNotFound, NeuroForgeError, OutOfMemory
+from tests.cluster.fleet import ASSET, load, small, status_of, unload, until
 from tests.server import RunningServer
-
-WAIT_S = 120.0
-ASSET = "smollm2-135m-instruct"
-
-
-def until(is_true: Callable[[], bool], what: str, timeout_s: float = WAIT_S) -> None:
-    """Poll an observable state of another process; there is no event to wait on."""
-    deadline_s = time.monotonic() + timeout_s
-    while not is_true():
-        assert time.monotonic() < deadline_s, f"not in {timeout_s} s: {what}"
-        time.sleep(0.2)
-
-
-def status_of(client: Client, model_id: str) -> ModelStatus:
-    return next(one for one in client.models() if one.id == model_id)
-
-
-def small(model_id: str, **changes: object) -> ModelSpec:
-    tree = {"id": model_id, "asset": ASSET, "context_length": 512, "parallel": 1, "threads": 1, "preload": False}
-    return ModelSpec.model_validate({**tree, **changes})
-
-
-def load(client: Client, spec: ModelSpec) -> None:
-    client.load(spec.id, spec)
-    until(lambda: status_of(client, spec.id).state == ModelState.READY, f"{spec.id} is ready")
-
-
-def unload(client: Client, model_id: str) -> None:
-    client.unload(model_id)
-    until(lambda: status_of(client, model_id).state == ModelState.UNLOADED, f"{model_id} is unloaded")
 
 
 def memory_of_tree_bytes(pid: int) -> int:
@@ -93,8 +61,6 @@ def test_an_idle_model_unloads_after_keep_alive(gateway: RunningServer) -> None:
 
 
 def test_scaling_to_two_replicas(gateway: RunningServer) -> None:
-    from neuroforge.contracts.models import ReplicaRange
-
     with gateway.admin() as client:
         load(client, small("lifecycle-e"))
         client.scale("lifecycle-e", ReplicaRange(min=2, max=2))
@@ -118,7 +84,7 @@ def test_a_missing_file_is_refused_before_anything_starts(gateway: RunningServer
 def test_a_file_that_is_no_model_is_refused(gateway: RunningServer) -> None:
     broken = gateway.home / "broken.gguf"
     broken.write_bytes(b"GGUF" + b"\xff" * 100)
-    with gateway.admin() as client, pytest.raises(NeuroForgeError, match="broken.gguf"):
+    with gateway.admin() as client, pytest.raises(NeuroForgeError, match=r"broken\.gguf"):
         client.load("lifecycle-h", ModelSpec(id="lifecycle-h", path=str(broken)))
 
 

@@ -4,7 +4,8 @@ import threading
 import time
 
 from neuroforge.contracts.models import ModelSpec
-from tests.cluster.test_lifecycle import load, small, unload
+from neuroforge.errors import NeuroForgeError
+from tests.cluster.fleet import load, small, unload
 from tests.server import RunningServer
 
 STREAM_S = 150.0
@@ -60,5 +61,5 @@ class _Stream(threading.Thread):
                     if self.stop:
                         return
             raise AssertionError("the stream ended by itself")
-        except BaseException as error:
+        except (AssertionError, NeuroForgeError) as error:
             self.error = error

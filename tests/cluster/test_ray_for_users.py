@@ -1,4 +1,4 @@
-"""Ray as its users know it: Tune and Data find CPUs beside the fleet, `ray job submit` runs our job, tokens are demanded."""
+"""Ray as users know it: Tune and Data find CPUs beside the fleet, `ray job submit` works, tokens are demanded."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.cluster.fleet import load, small, unload
 from tests.server import RunningServer
 
 REPOSITORY = Path(__file__).parents[2]
@@ -27,18 +28,19 @@ def ray_environment(server: RunningServer) -> dict[str, str]:
     return {**os.environ, **token, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONWARNINGS": "ignore"}
 
 
-def test_a_tune_trial_and_a_data_task_get_cpus_beside_the_default_fleet(
-    default_fleet: RunningServer, tmp_path: Path
-) -> None:
-    script = DRIVER.format(address=default_fleet.state["ray_address"], storage=str(tmp_path))
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env=ray_environment(default_fleet),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+def test_a_tune_trial_and_a_data_task_get_cpus_beside_the_default_fleet(gateway: RunningServer, tmp_path: Path) -> None:
+    script = DRIVER.format(address=gateway.state["ray_address"], storage=str(tmp_path))
+    with gateway.admin() as client:
+        load(client, small("jobs-neighbour"))  # two models, as the default fleet has, with its share of CPUs
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env=ray_environment(gateway),
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        unload(client, "jobs-neighbour")
     assert "tune 2 data 9900" in done.stdout, done.stderr[-3000:]
 
 
