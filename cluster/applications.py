@@ -11,6 +11,7 @@ from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
 from cluster.deployments import build_llamacpp_application
 from cluster.fleet_model import Observed
+from cluster.vllm import build_vllm_application
 from cluster.weights import model_facts
 from neuroforge.assets.store import AssetStore
 from neuroforge.contracts.models import EngineKind, ModelSpec, ModelState
@@ -94,4 +95,7 @@ def default_builders(home: Path, drain_timeout_s: float, n_models: int) -> dict[
     def build_llamacpp(spec: ModelSpec) -> serve.Application:
         return build_llamacpp_application(spec, home, drain_timeout_s, n_models)
 
-    return {EngineKind.LLAMACPP: build_llamacpp}
+    def build_vllm(spec: ModelSpec) -> serve.Application:
+        return build_vllm_application(spec, home, drain_timeout_s, n_models)
+
+    return {EngineKind.LLAMACPP: build_llamacpp, EngineKind.VLLM: build_vllm}

@@ -1,6 +1,7 @@
 """ModelSpec -> Serve application of one vLLM model, deployed through ray.serve.llm in an environment of its own."""
 
 import hashlib
+import os
 import shlex
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from cluster.weights import weights_path
 from neuroforge.assets.facts import read_facts
 from neuroforge.assets.store import AssetStore
 from neuroforge.contracts.models import ModelSpec
-from neuroforge.engines.llamacpp_params import available_cores, default_threads
 from neuroforge.engines.vllm import VllmPlan, kv_cache_bytes, plan_vllm
 from neuroforge.errors import ConfigError
 
@@ -30,13 +30,13 @@ def build_vllm_application(spec: ModelSpec, home: Path, drain_timeout_s: float, 
     The weights and the environment must be at the same place on every node that may run it.
 
     Raises:
-        ConfigError: The environment is missing, the weights are no checkpoint directory, or the spec contradicts itself.
+        ConfigError: No environment, no checkpoint directory, or a spec that contradicts itself.
         AssetError: The asset cannot be had.
     """
     python = find_python(home, is_gpu=spec.gpus > 0)
     source = weights_path(AssetStore(home), spec)
     token = ray.get(ray.get_actor(STATE_ACTOR, namespace=NAMESPACE).internal_token.remote())
-    threads = spec.threads or default_threads(available_cores(), n_models)
+    threads = spec.threads or max(1, (len(os.sched_getaffinity(0)) - 1) // max(1, n_models))
     return bind_vllm(spec, source, python, token, threads, drain_timeout_s)
 
 
