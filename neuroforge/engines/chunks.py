@@ -82,7 +82,9 @@ class ChunkReader:
             raise self._interrupted(TypeError("a chunk is not an object"))
         if chunk.get("error"):
             raise self._error_event(chunk["error"])
-        choices = chunk.get("choices")
+        choices = chunk.get("choices") or ()
+        if not all(isinstance(choice, dict) for choice in choices):
+            raise self._interrupted(TypeError("a choice is not an object"))
         if choices and choices[0].get("finish_reason"):
             self._has_finish_reason = True
         self._n_chunks += 1

@@ -27,7 +27,7 @@ MAX_MESSAGE_CHARS = 500
 ECHO_BLOCK_CHARS = 12
 """An echo of 2 * 12 - 1 characters of the prompt always covers one aligned block of the message."""
 
-_PROMPT_FIELDS = ("messages", "prompt", "suffix", "input", "content", "tools", "response_format", "labels", "text")
+_PROMPT_FIELDS = ("messages", "prompt", "suffix", "input", "content", "labels", "text")
 _WIRE_WORDS = {"role", "type"}
 """Fields whose values are OpenAI's words, not the caller's."""
 _CONTEXT_CODES = {"context_length_exceeded", "exceed_context_size_error"}
@@ -56,17 +56,17 @@ def error_from_answer(
 
 def error_from_envelope(model_id: str, status: int, envelope: JsonObject, body: JsonObject | None) -> NeuroForgeError:
     """Return the error for a decoded OpenAI error object, from an answer or from an event of a stream."""
-    code = str(envelope.get("code") or envelope.get("type") or "")
+    codes = {str(envelope.get("code")), str(envelope.get("type"))}
     message = safe_message(str(envelope.get("message") or ""), body)
     context: dict[str, Any] = {"model_id": model_id, "status": status}
-    if status == 504 or code == EngineTimeout.code:
+    if status == 504 or EngineTimeout.code in codes:
         return EngineTimeout(f"{model_id}: the deadline passed in the engine", **context)
     if status in (404, 502, 503):
         return EngineUnavailable(f"{model_id}: {message}", may_have_begun=status == 502, **context)
     if status in (401, 403):
         return EngineError(f"{model_id}: the engine refused our key (status {status})", **context)
     if 400 <= status < 500:
-        return _request_error(message, code, envelope, context)
+        return _request_error(message, codes, envelope, context)
     return EngineError(f"{model_id}: {message}", **context)
 
 
@@ -99,13 +99,13 @@ def _error_from_proxy(model_id: str, status: int) -> NeuroForgeError:
     return EngineError(f"{model_id}: the engine answered with status {status}", **context)
 
 
-def _request_error(message: str, code: str, envelope: JsonObject, context: dict[str, Any]) -> RequestError:
+def _request_error(message: str, codes: set[str], envelope: JsonObject, context: dict[str, Any]) -> RequestError:
     raw = str(envelope.get("message") or "")
-    if code in _CONTEXT_CODES or _CONTEXT_WORDS.search(raw):
+    if codes & _CONTEXT_CODES or _CONTEXT_WORDS.search(raw):
         return _context_error(message, raw, envelope, context)
     if isinstance(envelope.get("param"), str):
         context["param"] = envelope["param"]
-    kind = UnsupportedParameter if code == UnsupportedParameter.code else RequestError
+    kind = UnsupportedParameter if UnsupportedParameter.code in codes else RequestError
     return kind(message, **context)
 
 

@@ -1,6 +1,5 @@
 """ModelEndpoint + bytes -> HTTP answer; headers, connection pool and errors are handled here."""
 
-import asyncio
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -130,7 +129,6 @@ class HttpTransport:
             await session.close()
 
     def _new_session(self) -> aiohttp.ClientSession:
-        asyncio.get_running_loop()
         self._session = self._session_factory()
         return self._session
 

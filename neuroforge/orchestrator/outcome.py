@@ -41,11 +41,12 @@ class Record:
         """Read usage and finish reason from a whole answer, or from a chunk that has them."""
         usage = body.get("usage")
         if isinstance(usage, dict):
-            self.n_prompt_tokens = usage.get("prompt_tokens") or 0
-            self.n_completion_tokens = usage.get("completion_tokens") or 0
+            self.n_prompt_tokens = _count(usage, "prompt_tokens")
+            self.n_completion_tokens = _count(usage, "completion_tokens")
         choices = body.get("choices")
-        if choices and (reason := choices[0].get("finish_reason")):
-            self.finish_reason = reason
+        if isinstance(choices, list) and choices and isinstance(choices[0], dict):
+            reason = choices[0].get("finish_reason")
+            self.finish_reason = reason if isinstance(reason, str) else self.finish_reason
 
     def take_chunk(self, body: JsonObject) -> None:
         """As take_answer; until usage comes, each chunk with a choice counts as one token."""
@@ -54,6 +55,12 @@ class Record:
         if body.get("choices"):
             self.n_completion_tokens += 1
         self.take_answer(body)
+
+
+def _count(usage: JsonObject, name: str) -> int:
+    """An upstream may answer anything: what is no count is none."""
+    value = usage.get(name)
+    return value if isinstance(value, int) and value >= 0 else 0
 
 
 class OutcomeReporter:

@@ -108,8 +108,9 @@ async def test_an_error_event_at_first_is_an_ordinary_error(server: EngineServer
         await collect(client.stream(model(server), engine_request()))
 
 
-async def test_a_chunk_that_is_no_json_interrupts(server: EngineServer, client: HttpEngineClient) -> None:
-    server.stream(CHAT, sse(CHUNKS[0]), b"data: {broken\n\n")
+@pytest.mark.parametrize("data", [b"{broken", b"[1]", b'{"choices": [1]}'])
+async def test_a_chunk_of_odd_form_interrupts(server: EngineServer, client: HttpEngineClient, data: bytes) -> None:
+    server.stream(CHAT, sse(CHUNKS[0]), b"data: " + data + b"\n\n")
     with pytest.raises(StreamInterrupted):
         await collect(client.stream(model(server), engine_request()))
 

@@ -31,6 +31,13 @@ async def test_the_outcome_tells_tokens_cost_and_reason() -> None:
     assert outcome.cost_usd == pytest.approx(25e-6)
 
 
+@pytest.mark.parametrize("body", [{"choices": "x", "usage": {"prompt_tokens": "many"}}, {"choices": [1]}, {}])
+async def test_an_answer_of_odd_form_passes_and_counts_nothing(body: dict[str, object]) -> None:
+    bench = Bench(endpoint("a"), script=(body,))
+    assert (await bench.orchestrator.complete(routing_request("a"), engine_request())).body == body
+    assert (bench.outcomes[0].n_prompt_tokens, bench.outcomes[0].finish_reason) == (0, None)
+
+
 async def test_a_refused_request_is_reported_and_not_tried_again() -> None:
     bench = Bench(endpoint("a"), endpoint("b"), script=(RequestError("bad schema"),))
     with pytest.raises(RequestError):
