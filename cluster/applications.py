@@ -5,7 +5,6 @@ from pathlib import Path
 
 import psutil
 import ray
-from neuroforge.assets.memory import check_fits
 from ray import serve
 from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
@@ -13,6 +12,7 @@ from cluster.deployments import build_llamacpp_application
 from cluster.fleet_model import Observed
 from cluster.vllm import build_vllm_application
 from cluster.weights import model_facts
+from neuroforge.assets.memory import check_fits
 from neuroforge.assets.store import AssetStore
 from neuroforge.contracts.models import EngineKind, ModelSpec, ModelState
 

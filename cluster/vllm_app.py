@@ -48,7 +48,7 @@ class TokenGuard:
             await send({"type": "websocket.close", "code": 1008})
         else:
             message = "this address answers only to the NeuroForge gateway"
-            await _send_error(send, 401, message, "authentication_error", "invalid_internal_token")
+            await _send_error(send, 401, message, "authentication_error", "invalid_api_key")
 
     def _has_token(self, scope: Scope) -> bool:
         given = [value for name, value in scope["headers"] if name.lower() == TOKEN_HEADER]
