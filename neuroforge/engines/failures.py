@@ -6,7 +6,7 @@ what killed it) and `status` (of the engine's answer).
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -23,6 +23,8 @@ from neuroforge.errors import (
 )
 
 DEFAULT_RETRY_AFTER_S = 1.0
+PROXY_CONNECT_S = 5.0
+"""HAProxy gives up connecting to a replica sooner than this, so a later failure hit a request that was under way."""
 MAX_MESSAGE_CHARS = 500
 ECHO_BLOCK_CHARS = 12
 """An echo of 2 * 12 - 1 characters of the prompt always covers one aligned block of the message."""
@@ -37,21 +39,30 @@ _CONTEXT_WORDS = re.compile(
 _PROMPT_TOKENS = re.compile(r"(?:contains|resulted in|requested) (?:at least )?(\d+) (?:input )?tokens")
 
 
-def error_from_answer(
-    model_id: str, status: int, headers: Mapping[str, str], raw: bytes, body: JsonObject | None
-) -> NeuroForgeError:
+class Answer(NamedTuple):
+    """What came back from an engine or from the proxy before it."""
+
+    model_id: str
+    status: int
+    headers: Mapping[str, str]
+    raw: bytes
+    elapsed_s: float
+    """Since the request was sent."""
+
+
+def error_from_answer(answer: Answer, body: JsonObject | None) -> NeuroForgeError:
     """Return the error for an answer that is not a success.
 
     Args:
         body: The request's own body, to make sure that no part of a prompt is in the message.
     """
-    envelope = _envelope(raw)
-    if status == 429:
-        retry_after_s = _retry_after_s(headers)
-        return EngineOverloaded(f"{model_id}: its queue is full", model_id=model_id, retry_after_s=retry_after_s)
+    envelope = _envelope(answer.raw)
+    if answer.status == 429:
+        what, retry_after_s = f"{answer.model_id}: its queue is full", _retry_after_s(answer.headers)
+        return EngineOverloaded(what, model_id=answer.model_id, retry_after_s=retry_after_s)
     if envelope is None:
-        return _error_from_proxy(model_id, status)
-    return error_from_envelope(model_id, status, envelope, body)
+        return _error_from_proxy(answer)
+    return error_from_envelope(answer.model_id, answer.status, envelope, body)
 
 
 def error_from_envelope(model_id: str, status: int, envelope: JsonObject, body: JsonObject | None) -> NeuroForgeError:
@@ -88,11 +99,17 @@ def safe_message(message: str, body: JsonObject | None) -> str:
     return text
 
 
-def _error_from_proxy(model_id: str, status: int) -> NeuroForgeError:
-    """No OpenAI envelope: the proxy speaks. A missing application is its plain 404."""
+def _error_from_proxy(answer: Answer) -> NeuroForgeError:
+    """No OpenAI envelope: the proxy speaks. A missing application is its plain 404.
+
+    Serve's HAProxy turns its own 502, 503 and 504 into one fixed 500, which an HTTP server's Date header tells from an
+    application's: what of them it was, only the time that passed can hint at.
+    """
+    model_id, status = answer.model_id, answer.status
     context: dict[str, Any] = {"model_id": model_id, "status": status}
-    if status in (404, 502, 503, 504):
-        lost = status in (502, 504)
+    is_haproxy = status == 500 and "Date" not in answer.headers
+    if is_haproxy or status in (404, 502, 503, 504):
+        lost = status in (502, 504) or (is_haproxy and answer.elapsed_s > PROXY_CONNECT_S)
         return EngineUnavailable(f"{model_id}: nothing answers there (status {status})", may_have_begun=lost, **context)
     if status in (401, 403):
         return EngineError(f"{model_id}: the engine refused our key (status {status})", **context)

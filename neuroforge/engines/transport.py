@@ -1,6 +1,7 @@
 """ModelEndpoint + bytes -> HTTP answer; headers, connection pool and errors are handled here."""
 
 import io
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from yarl import URL
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.models import EngineKind, ModelEndpoint
 from neuroforge.contracts.ports import INTERNAL_TOKEN_HEADER
-from neuroforge.engines.failures import error_from_answer, lost_connection
+from neuroforge.engines.failures import Answer, error_from_answer, lost_connection
 from neuroforge.errors import EngineError
 
 SessionFactory = Callable[[], aiohttp.ClientSession]
@@ -92,6 +93,7 @@ class HttpTransport:
             NeuroForgeError: Whatever else `error_from_answer` says.
         """
         session = self._session or self._new_session()
+        started_s = time.monotonic()
         data = io.BytesIO(payload) if payload is not None and len(payload) > LARGE_BODY_BYTES else payload
         try:
             response = await session.request(
@@ -113,7 +115,8 @@ class HttpTransport:
             raise EngineError(f"{target.model_id}: not an HTTP answer ({type(error).__name__})") from error
         if target.bearer:
             raw = raw.replace(target.bearer.encode(), b"[key]")
-        raise error_from_answer(target.model_id, response.status, response.headers, raw, body)
+        elapsed_s = time.monotonic() - started_s
+        raise error_from_answer(Answer(target.model_id, response.status, response.headers, raw, elapsed_s), body)
 
     async def read(self, target: Target, response: aiohttp.ClientResponse) -> bytes:
         """Return the whole body; nothing of it has reached the caller, so a loss here can still be retried."""

@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from neuroforge.contracts.base import JsonObject
-from neuroforge.engines.failures import error_from_answer, error_from_envelope, safe_message
+from neuroforge.engines.failures import Answer, error_from_answer, error_from_envelope, safe_message
 from neuroforge.errors import (
     ContextLengthExceeded,
     EngineError,
@@ -20,8 +20,10 @@ PROMPT = "The canary sings at 0451 behind the harbour wall."
 BODY: JsonObject = {"messages": [{"role": "user", "content": [{"type": "text", "text": PROMPT}]}]}
 
 
-def answer(status: int, raw: bytes = b"", headers: dict[str, str] | None = None) -> NeuroForgeError:
-    return error_from_answer("small", status, headers or {}, raw, BODY)
+def answer(
+    status: int, raw: bytes = b"", headers: dict[str, str] | None = None, elapsed_s: float = 0.1
+) -> NeuroForgeError:
+    return error_from_answer(Answer("small", status, headers or {}, raw, elapsed_s), BODY)
 
 
 def envelope(**fields: Any) -> bytes:
@@ -103,7 +105,14 @@ def test_the_engines_own_deadline_is_a_timeout() -> None:
 
 
 def test_a_crash_of_the_engine_is_an_engine_error() -> None:
-    assert type(answer(500, b"Internal Server Error")) is EngineError
+    assert type(answer(500, b"Internal Server Error", {"Date": "today"})) is EngineError
+
+
+@pytest.mark.parametrize(("elapsed_s", "may_have_begun"), [(0.1, False), (3.5, False), (20.0, True)])
+def test_the_fixed_500_of_haproxy_means_nobody_is_there(elapsed_s: float, may_have_begun: bool) -> None:
+    error = answer(500, b"Internal Server Error", {"Content-Type": "text/plain"}, elapsed_s)
+    assert type(error) is EngineUnavailable
+    assert error.context["may_have_begun"] is may_have_begun
 
 
 @pytest.mark.parametrize(
