@@ -11,6 +11,8 @@ TAIL_BYTES = 256 * 1024
 REPLICA = "replica_"
 MODEL_REPLICA = "replica_model-"
 """Serve names a replica's file replica_<application>_<deployment>_<replica id>.log; ours are called model-<id>."""
+MODEL_DEPLOYMENT = "model"
+"""Of our own engines; vLLM's applications have several deployments with longer names."""
 ACTOR_MARK = ":actor_name:"
 SOURCE_BY_ACTOR = {"FleetActor": "fleet", FLEET_ACTOR: "fleet", "StateActor": "state", STATE_ACTOR: "state"}
 
@@ -27,7 +29,7 @@ def find_log_files(session_dir: Path, model_id: str | None, known_ids: Sequence[
     """Return the Serve logs of one model's replicas, or all of them with the controllers' and actors'.
 
     Args:
-        known_ids: Ids in the settings; one of them decides whether `a_b...` is the model `a_b` or a part of model `a`.
+        known_ids: Ids in the settings: for applications whose deployments' names may hold `_` too.
     """
     directory = session_dir / "logs"
     serve_files = sorted((directory / "serve").glob("*.log"))
@@ -43,8 +45,11 @@ def find_log_files(session_dir: Path, model_id: str | None, known_ids: Sequence[
 def _source_of(name: str, ids: Sequence[str]) -> str:
     if name.startswith(MODEL_REPLICA):
         rest = name.removeprefix(MODEL_REPLICA)
+        app, *others = rest.rsplit("_", 2)
+        if others[:1] == [MODEL_DEPLOYMENT]:
+            return app
         matching = [one for one in ids if rest.startswith(f"{one}_")]
-        return max(matching, key=len) if matching else rest.rsplit("_", 2)[0]
+        return max(matching, key=len) if matching else app
     if name.startswith(f"{REPLICA}{GATEWAY_APP}_"):
         return "gateway"
     return name.removeprefix(REPLICA).split("_", 1)[0]

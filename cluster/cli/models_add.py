@@ -73,6 +73,8 @@ def _add_asset(
     asset = store.add(origin, model_id, licence)
     try:
         entry: dict[str, Any] = {"id": asset.name}
+        if any(file.name.endswith(".safetensors") for file in asset.files):
+            entry["engine"] = "vllm"  # llama.cpp reads GGUF only
         if Path(origin).expanduser().exists():
             store.ensure(asset.name)  # a file of this machine is linked at once, so that its header can be read
             trained_for = store.facts(asset.name).context_length
