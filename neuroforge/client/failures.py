@@ -28,6 +28,8 @@ _CLASS_BY_STATUS: dict[int, type[errors.NeuroForgeError]] = {
     503: errors.EngineUnavailable,
     504: errors.EngineTimeout,
 }
+_FROM_THE_PROXY = (500, 502, 503)
+"""HAProxy's own pages while no gateway replica is there; the gateway itself always sends an envelope."""
 
 
 def error_from_response(status: int, headers: Mapping[str, str], body: bytes) -> errors.NeuroForgeError:
@@ -43,6 +45,8 @@ def error_from_response(status: int, headers: Mapping[str, str], body: bytes) ->
     if (retry_after := lowered.get("retry-after", "")).replace(".", "", 1).isdigit():
         context["retry_after_s"] = float(retry_after)
     envelope = _envelope(body)
+    if envelope is None and status in _FROM_THE_PROXY:
+        return errors.EngineUnavailable(f"the gateway does not answer behind its proxy ({status})", **context)
     if envelope is None:
         kind = _CLASS_BY_STATUS.get(status, errors.NeuroForgeError)
         return kind(f"the server answered {status} without an explanation", **context)

@@ -31,9 +31,14 @@ def test_errors_come_back_as_their_class(status: int, code: str, kind: type[erro
     assert found.context == {"http_status": status, "request_id": "r7", "n_prompt_tokens": 9}
 
 
-def test_a_proxys_page_keeps_its_status() -> None:
-    found = error_from_response(503, {}, b"<html>503 Service Unavailable</html>")
-    assert type(found) is errors.EngineUnavailable
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_proxys_own_page_means_that_the_gateway_is_away(status: int) -> None:
+    assert type(error_from_response(status, {}, b"Internal Server Error")) is errors.EngineUnavailable
+
+
+def test_another_page_keeps_its_status() -> None:
+    found = error_from_response(404, {}, b"<html>not here</html>")
+    assert (type(found), found.context) == (errors.NotFound, {"http_status": 404})
 
 
 @given(st.integers(300, 599), st.binary(max_size=60))
