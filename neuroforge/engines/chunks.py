@@ -30,6 +30,7 @@ class ChunkReader:
         self._pending: deque[bytes] = deque()
         self._n_chunks = 0
         self._has_finish_reason = False
+        self._has_usage = False
         self._is_at_end = False
         self._is_late = False
         self._timer = asyncio.get_running_loop().call_at(deadline_at_s, self._expire)
@@ -66,7 +67,9 @@ class ChunkReader:
         try:
             piece = await self._response.content.readany()
         except aiohttp.ClientError as error:
-            raise self._interrupted(error) from error
+            if not self._has_usage or self._is_late:
+                raise self._interrupted(error) from error
+            piece = b""  # usage is what comes last: nothing of the answer is missing
         if piece:
             self._pending.extend(self._parser.feed(piece))
         else:
@@ -87,6 +90,7 @@ class ChunkReader:
             raise self._interrupted(TypeError("a choice is not an object"))
         if choices and choices[0].get("finish_reason"):
             self._has_finish_reason = True
+        self._has_usage = self._has_usage or bool(chunk.get("usage"))
         self._n_chunks += 1
         return chunk
 

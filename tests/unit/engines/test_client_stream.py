@@ -90,6 +90,11 @@ async def test_a_stream_that_breaks_is_interrupted(server: EngineServer, client:
         await collect(client.stream(model(server), engine_request()))
 
 
+async def test_a_loss_after_the_usage_loses_nothing(server: EngineServer, client: HttpEngineClient) -> None:
+    server.stream(CHAT, sse(*CHUNKS), is_cut=True)
+    assert await collect(client.stream(model(server), engine_request())) == CHUNKS
+
+
 async def test_a_loss_before_the_first_chunk_can_be_retried(server: EngineServer, client: HttpEngineClient) -> None:
     server.stream(CHAT, b": waiting\n\n", is_cut=True)
     with pytest.raises(EngineUnavailable):
