@@ -7,7 +7,7 @@ stop working on a request (docs/decisions/010-llamacpp-in-process.md).
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from neuroforge.engines.llamacpp_http import LlamaCppHttp
 from neuroforge.engines.llamacpp_memory import resident_bytes, return_free_memory
 from neuroforge.engines.llamacpp_meter import EngineMeter
 from neuroforge.engines.llamacpp_params import LlamaCppConfig, build_params
+from neuroforge.engines.llamacpp_probe import TokenProbe
 from neuroforge.engines.llamacpp_request import GenerationPlan, check_parameters, plan_generation
 from neuroforge.engines.llamacpp_template import read_chat_template, teach_tools
 from neuroforge.errors import EngineUnavailable, RequestError, UnsupportedParameter
@@ -51,10 +52,6 @@ SUPPORTED_CAPABILITIES: Final[frozenset[Capability]] = frozenset(
 """What this engine offers with any chat model whose template has, or can be given, a place for tools; `embedding`
 comes with `LlamaCppConfig.with_embeddings`. llama.cpp ignores echo, suffix, best_of and reasoning_effort."""
 
-N_FREE_LOGPROBS = 64
-"""Likely tokens whose log-probability comes with each answer about one: single-letter labels then need one call."""
-FORCING_BIAS = 1e4
-"""Added to the logit of the token that must be chosen; logits are within +-100, and what is told leaves it out."""
 CLOSE_TIMEOUT_S = 10.0
 
 
@@ -78,6 +75,7 @@ class LlamaCppEngine:
         server_key = secrets.token_urlsafe(32)
         self._server: Any = _start_server(config, server_key)
         self._http = LlamaCppHttp(config.model_id, self._server.listening_address, server_key)
+        self._tokens = TokenProbe(config.model_id, self._http)
         self._is_closing = False
         properties = self._http.get_properties()
         self.context_length: int = properties["default_generation_settings"]["n_ctx"]
@@ -120,7 +118,7 @@ class LlamaCppEngine:
         """Count tokens after the chat template; needs no slot."""
         self._check_open()
         if prompt.text is not None:
-            n_tokens = len(await self.tokenize(prompt.text, is_continuation=False))
+            n_tokens = len(await self._tokens.tokenize(prompt.text, is_continuation=False))
         else:
             answer = await self._http.post("/v1/chat/completions/input_tokens", self._chat_body(prompt))
             n_tokens = int(answer["input_tokens"])
@@ -134,34 +132,7 @@ class LlamaCppEngine:
             answer = await self._http.post("/apply-template", self._chat_body(request.prompt))
             text = str(answer["prompt"])
         async with self._gate.hold():
-            return await score_labels(self, text, request.labels, self.context_length)
-
-    async def tokenize(self, text: str, *, is_continuation: bool) -> list[int]:
-        """As NextTokenModel.tokenize; text that spells a special token becomes it."""
-        body = {"content": text, "add_special": not is_continuation, "parse_special": True}
-        return [int(token) for token in (await self._http.post("/tokenize", body))["tokens"]]
-
-    async def next_token_logprobs(self, prefix: Sequence[int], token: int) -> Mapping[int, float]:
-        """As NextTokenModel.next_token_logprobs; the caller holds a slot."""
-        body = {
-            "prompt": list(prefix),
-            "n_predict": 1,
-            "n_probs": N_FREE_LOGPROBS,
-            "logit_bias": [[token, FORCING_BIAS]],
-            "temperature": 0,
-            "cache_prompt": True,
-            "stream": True,
-            "return_progress": True,
-        }
-        found: dict[int, float] = {}
-        async with aclosing(self._http.stream("/completion", body)) as events:
-            async for event in events:
-                for chosen in orjson.loads(event).get("completion_probabilities", ()):
-                    found = {top["id"]: top["logprob"] for top in chosen["top_logprobs"]}
-                    found[chosen["id"]] = chosen["logprob"]
-        if token not in found:
-            raise EngineUnavailable(f"{self.config.model_id}: no log-probability came", model_id=self.config.model_id)
-        return found
+            return await score_labels(self._tokens, text, request.labels, self.context_length)
 
     async def stats(self) -> EngineStats:
         """Return counts, averages and memory; slots as llama.cpp itself sees them."""
@@ -222,7 +193,7 @@ class LlamaCppEngine:
             raise RequestError("'input' is missing or empty", param="input")
         started_at_s = time.monotonic()
         async with self._gate.hold():
-            answer = await self._http.post("/v1/embeddings", given)
+            answer: JsonObject = await self._http.post("/v1/embeddings", given)
         self._meter.note_prompt(int(answer["usage"]["prompt_tokens"]), time.monotonic() - started_at_s)
         return answer
 
