@@ -13,7 +13,7 @@ from cluster.describe import describe_model
 from cluster.engine_client import build_engine_client
 from cluster.fleet import FleetController
 from cluster.handles import StateHandle
-from cluster.names import FLEET_ACTOR, NAMESPACE, STATE_ACTOR
+from cluster.names import FLEET_ACTOR, NAMESPACE, ON_HEAD, STATE_ACTOR
 from cluster.secrets import read_or_create_token
 from neuroforge.contracts.fleet import ActivityReport, ApplyRequest, FleetDiff
 from neuroforge.contracts.keys import (
@@ -25,15 +25,15 @@ from neuroforge.contracts.keys import (
     GatewayReport,
     KeySpec,
 )
-from neuroforge.contracts.models import Capability, ModelSpec, ModelStatus, ReplicaRange
+from neuroforge.contracts.models import Capability, EngineKind, ModelEndpoint, ModelSpec, ModelStatus, ReplicaRange
 from neuroforge.contracts.routing import FleetSnapshot
-from neuroforge.errors import EngineError
+from neuroforge.engines.client import HttpEngineClient
+from neuroforge.errors import NeuroForgeError
 from neuroforge.settings import Settings
 from neuroforge.storage.state import StateExchange
 from neuroforge.storage.store import open_store
 
 logger = logging.getLogger(__name__)
-_ON_HEAD = {"node:__internal_head__": 0.001}
 
 
 class StateActor:
@@ -154,14 +154,23 @@ class FleetActor:
     async def _poll_stats(self, period_s: float = 2.0) -> None:
         client = build_engine_client(self._token)
         while True:
-            for endpoint in self._controller.ready_endpoints():
-                if endpoint.api_key is not None or endpoint.engine == "openai_http":
-                    continue
-                try:
-                    self._controller.record_stats(endpoint.model_id, await client.stats(endpoint))
-                except EngineError as error:
-                    logger.info("no statistics", extra={"model_id": endpoint.model_id, "reason": error.code})
+            async with asyncio.TaskGroup() as group:
+                for endpoint in self._controller.ready_endpoints():
+                    group.create_task(self._ask(client, endpoint))
             await asyncio.sleep(period_s)
+
+    async def _ask(self, client: HttpEngineClient, endpoint: ModelEndpoint) -> None:
+        """Statistics of our own engines; of an upstream, which has none, whether it answers."""
+        try:
+            if endpoint.engine == EngineKind.OPENAI_HTTP:
+                await client.check(endpoint)
+            else:
+                self._controller.record_stats(endpoint.model_id, await client.stats(endpoint))
+        except NeuroForgeError as error:
+            logger.info("model does not answer", extra={"model_id": endpoint.model_id, "reason": error.code})
+            self._controller.record_health(endpoint.model_id, error.message)
+        else:
+            self._controller.record_health(endpoint.model_id, None)
 
 
 _RemoteStateActor = ray.remote(StateActor)
@@ -178,7 +187,7 @@ def get_state_actor(settings: Settings) -> Any:
         max_restarts=-1,
         max_task_retries=3,
         num_cpus=0,
-        resources=_ON_HEAD,
+        resources=ON_HEAD,
     ).remote(settings)
 
 
@@ -193,5 +202,5 @@ def get_fleet_actor(settings: Settings) -> Any:
         max_task_retries=3,
         max_concurrency=256,
         num_cpus=0,
-        resources=_ON_HEAD,
+        resources=ON_HEAD,
     ).remote(settings)

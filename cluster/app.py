@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from ray import serve
 
 from cluster.actors import get_fleet_actor, get_state_actor
-from cluster.deployments import build_gateway_application
+from cluster.deployments import build_gateway_application, proxy_location
 from cluster.engine_client import build_engine_client
 from cluster.handles import FleetHandle, StateHandle
 from cluster.metrics import ClusterMetrics, RayMetrics
@@ -42,6 +42,7 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
         version=__version__,
         replica_id=replica_id,
         is_loopback=gateway.is_loopback,
+        server_tells_request_id=True,
         require_keys=auth.require_keys or not gateway.is_loopback,
         cors_origins=gateway.cors_origins,
         request_timeout_s=gateway.request_timeout,
@@ -79,7 +80,7 @@ def serve_config(settings: Settings) -> dict[str, Any]:
     """
     tree = settings.model_dump(mode="json", exclude_defaults=True)
     return {
-        "proxy_location": "EveryNode",
+        "proxy_location": proxy_location(settings).value,
         "http_options": {"host": settings.gateway.host, "port": settings.gateway.port},
         "logging_config": {"enable_access_log": False},
         "applications": [

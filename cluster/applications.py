@@ -83,7 +83,9 @@ class ServeApplications:
 def _observed(overview: ApplicationStatusOverview) -> Observed:
     n_running = sum(one.replica_states.get("RUNNING", 0) for one in overview.deployments.values())
     state = _STATE_BY_STATUS[overview.status]
-    if state == ModelState.READY and n_running == 0:
+    if state != ModelState.UNLOADING and n_running > 0:
+        state = ModelState.READY  # also while another replica starts, or cannot: this one answers
+    elif state == ModelState.READY:
         state = ModelState.LOADING
     message = overview.message.strip().splitlines()[-1:] if overview.message else []
     return Observed(state, n_replicas=n_running, message=message[0][:500] if message else None)

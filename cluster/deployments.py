@@ -1,13 +1,15 @@
 """Serve shells around plain classes: they find their neighbours, build the plain object, and decide nothing."""
 
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray import serve
+from ray.serve.config import ProxyLocation
 from ray.serve.schema import LoggingConfig
 from starlette.types import ASGIApp
 
-from cluster.names import FLEET_ACTOR, NAMESPACE, STATE_ACTOR
+from cluster.names import FLEET_ACTOR, NAMESPACE, ON_HEAD, STATE_ACTOR
 from cluster.resources import autoscaling, model_actor_options
 from cluster.weights import weights_path
 from neuroforge.assets.store import AssetStore
@@ -82,16 +84,28 @@ class GatewayReplica:
         return self._app
 
 
+def proxy_location(settings: Settings) -> ProxyLocation:
+    """Return where HAProxy runs: wherever a gateway replica may, which reaches the models through its own node's."""
+    return ProxyLocation.HeadOnly if settings.gateway.replicas == 1 else ProxyLocation.EveryNode
+
+
 def build_gateway_application(settings: Settings) -> serve.Application:
     """Return the application that is the OpenAI-compatible endpoint."""
     deployment = serve.deployment(
         GatewayReplica,
         name="gateway",
         num_replicas=settings.gateway.replicas,
-        ray_actor_options={"num_cpus": settings.gateway.cpus},
+        ray_actor_options=_gateway_actor_options(settings),
         max_ongoing_requests=_GATEWAY_MAX_ONGOING,
         graceful_shutdown_timeout_s=settings.gateway.request_timeout,
         health_check_period_s=2,
         logging_config=QUIET_LOGS,
     )
     return deployment.bind(settings)
+
+
+def _gateway_actor_options(settings: Settings) -> dict[str, Any]:
+    options: dict[str, Any] = {"num_cpus": settings.gateway.cpus}
+    if proxy_location(settings) == ProxyLocation.HeadOnly:
+        options["resources"] = ON_HEAD
+    return options

@@ -6,12 +6,6 @@ from cluster.fleet_diff import is_preloaded
 from neuroforge.contracts.models import Capability, EngineKind, ModelEndpoint, ModelSpec, ModelState, Upstream
 from neuroforge.engines import llamacpp, openai_http, vllm
 
-_OFFERED: dict[EngineKind, frozenset[Capability]] = {
-    EngineKind.LLAMACPP: llamacpp.SUPPORTED_CAPABILITIES,
-    EngineKind.VLLM: vllm.SUPPORTED_CAPABILITIES,
-    EngineKind.OPENAI_HTTP: openai_http.OPENAI_HTTP_CAPABILITIES,
-}
-
 _BY_REQUEST: frozenset[Capability] = frozenset({"embedding"})
 
 
@@ -20,7 +14,7 @@ def describe_model(spec: ModelSpec, state: ModelState, port: int, environ: Mappi
 
     A missing variable makes the upstream `failed` with an error that names it.
     """
-    capabilities = _OFFERED[spec.engine]
+    capabilities = offered_capabilities(spec)
     if spec.capabilities is not None:
         # Embeddings are switched on by naming them; of the rest the user can only take away.
         capabilities = (capabilities | _BY_REQUEST) & frozenset(spec.capabilities)
@@ -44,3 +38,14 @@ def describe_model(spec: ModelSpec, state: ModelState, port: int, environ: Mappi
         max_retries=own.max_retries,
         error=f"environment variable {own.api_key_env} is not set" if is_key_missing else None,
     )
+
+
+def offered_capabilities(spec: ModelSpec) -> frozenset[Capability]:
+    """Return what the engine can do with any model; a loaded one reports its own (`report_abilities`)."""
+    match spec.engine:
+        case EngineKind.LLAMACPP:
+            return llamacpp.SUPPORTED_CAPABILITIES
+        case EngineKind.VLLM:
+            return vllm.offered_capabilities(spec)
+        case EngineKind.OPENAI_HTTP:
+            return openai_http.OPENAI_HTTP_CAPABILITIES

@@ -15,6 +15,7 @@ from cluster.fleet_ports import Deployer, SpecStore
 from neuroforge.contracts.fleet import ActivityReport, ApplyRequest, FleetDiff, SpecChange
 from neuroforge.contracts.models import (
     Capability,
+    EngineKind,
     EngineStats,
     ModelEndpoint,
     ModelSpec,
@@ -178,6 +179,12 @@ class FleetController:
         """Keep what a replica says of itself."""
         if model := self._models.get(model_id):
             model.stats = stats
+
+    def record_health(self, model_id: str, error: str | None) -> None:
+        """Keep whether an upstream answers. Of our own models Serve knows better: a busy one may be slow to tell."""
+        model = self._models.get(model_id)
+        if model is not None and model.spec.engine == EngineKind.OPENAI_HTTP:
+            model.health_error = error
 
     def ready_endpoints(self) -> tuple[ModelEndpoint, ...]:
         """Models whose statistics can be asked for."""

@@ -32,6 +32,8 @@ class FleetModel:
     stats: EngineStats | None = None
     abilities: tuple[int, frozenset[Capability]] | None = None
     """Context length and capabilities as the loaded model has them."""
+    health_error: str | None = None
+    """Why an upstream does not answer now."""
     is_stale: bool = False
     """The spec changed since it was deployed."""
 
@@ -57,7 +59,7 @@ class FleetModel:
 
     def endpoint(self, describe: Describe) -> ModelEndpoint:
         """Where it answers and what it can do, for the gateway."""
-        base = describe(self.spec, self.state)
+        base = describe(self.spec, self._shown_state())
         context_length, capabilities = self.abilities or (base.context_length, base.capabilities)
         if self.spec.capabilities is not None:
             capabilities &= frozenset(self.spec.capabilities)
@@ -69,13 +71,14 @@ class FleetModel:
                 "n_replicas": self.n_replicas,
                 "parallel": self.spec.parallel * max(1, self.n_replicas),
                 "stats": self.stats,
-                "error": self.error or base.error,
+                "error": self.error or self.health_error or base.error,
             }
         )
 
     def status(self, describe: Describe, is_pending: bool = False) -> ModelStatus:
         """What became of the wish, for people; `is_pending` shows the state that a change just asked for leads to."""
-        endpoint, state = self.endpoint(describe), self.state
+        endpoint = self.endpoint(describe)
+        state = endpoint.state
         if is_pending and self.is_wanted and state in {ModelState.UNLOADED, ModelState.UNLOADING, ModelState.FAILED}:
             state = ModelState.LOADING
         if is_pending and not self.is_wanted and state in {ModelState.READY, ModelState.LOADING}:
@@ -95,3 +98,7 @@ class FleetModel:
             price=self.spec.price,
             keep_alive=self.spec.keep_alive,
         )
+
+    def _shown_state(self) -> ModelState:
+        is_away = self.state == ModelState.READY and self.health_error is not None
+        return ModelState.FAILED if is_away else self.state

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import ray
 from ray import serve
-from ray.serve.config import ProxyLocation
 
 from cluster.actors import get_fleet_actor, get_state_actor
-from cluster.deployments import QUIET_LOGS, build_gateway_application
+from cluster.deployments import QUIET_LOGS, build_gateway_application, proxy_location
 from cluster.names import GATEWAY_APP, NAMESPACE
 from neuroforge.contracts.fleet import ApplyRequest, FleetDiff
 from neuroforge.errors import EngineUnavailable
@@ -57,7 +56,7 @@ class Head:
         settings = self._settings
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         serve.start(
-            proxy_location=ProxyLocation.EveryNode,
+            proxy_location=proxy_location(settings),
             http_options={"host": settings.gateway.host, "port": settings.gateway.port},
             logging_config=QUIET_LOGS,
         )

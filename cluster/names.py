@@ -4,3 +4,6 @@ NAMESPACE = "neuroforge"
 STATE_ACTOR = "neuroforge-state"
 FLEET_ACTOR = "neuroforge-fleet"
 GATEWAY_APP = "neuroforge"
+
+ON_HEAD = {"node:__internal_head__": 0.001}
+"""Ray resource that only the head node has."""

@@ -209,3 +209,20 @@ def report(replica_id: str, model_id: str, n_in_flight: int) -> ActivityReport:
     return ActivityReport(
         replica_id=replica_id, activities=(ModelActivity(model_id=model_id, n_in_flight=n_in_flight),)
     )
+
+
+async def test_an_upstream_that_does_not_answer_is_failed_until_it_does() -> None:
+    upstream = spec("up", engine="openai_http", upstream={"base_url": "http://127.0.0.1:1/v1"})
+    fleet = await ready_fleet(FakeDeployer(), Clock(), upstream)
+    fleet.record_health("up", "up: connection refused")
+    status = (await fleet.statuses())[0]
+    assert (status.state, status.error) == (ModelState.FAILED, "up: connection refused")
+    fleet.record_health("up", None)
+    assert await state_of(fleet, "up") == ModelState.READY
+
+
+async def test_a_loaded_models_own_abilities_replace_the_engines() -> None:
+    fleet = await ready_fleet(FakeDeployer(), Clock(), spec("a", context_length=8192))
+    fleet.report_abilities("a", 2048, frozenset({"chat"}))
+    endpoint = (await fleet.snapshot()).models[0]
+    assert (endpoint.context_length, endpoint.capabilities) == (2048, {"chat"})
