@@ -113,10 +113,13 @@ class LatencyEstimator:
         return load
 
     def _observed(self, endpoint: ModelEndpoint) -> ModelLoad:
-        """Take the engine's own numbers in when they are new; our peak in their period is what of them is ours."""
+        """Take the engine's own numbers in when they are new; our peak in their period is what of them is ours.
+
+        A snapshot is renewed more often than they are: an equal copy is no news. (Identity first: it is cheap.)
+        """
         load = self._load(endpoint.model_id)
         stats = endpoint.stats
-        if stats is not load.stats:
+        if stats is not load.stats and stats != load.stats:
             load.stats = stats
             busy = 0 if stats is None else stats.slots_busy + stats.queued
             load.n_elsewhere = max(0, busy - load.n_peak)
