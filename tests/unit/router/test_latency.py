@@ -128,13 +128,14 @@ def test_stale_statistics_of_our_own_load_do_not_count_twice(estimator: LatencyE
 
 def test_a_copy_of_old_statistics_is_no_news(estimator: LatencyEstimator) -> None:
     estimator.learn(outcome())
-    models = [endpoint("a", stats=EngineStats(slots_total=4, slots_busy=4, queued=0)) for _ in range(2)]
+    models = [endpoint("a", stats=EngineStats(slots_total=4, slots_busy=4, queued=0)) for _ in range(3)]
     for _ in range(4):
         estimator.started("a")
     estimator.expected_latencies_s(models[:1], None)
     for _ in range(4):
         estimator.finished("a")
-    assert expected_s(estimator, models[1]) == [1.2]
+    estimator.expected_latencies_s(models[1:2], None)
+    assert expected_s(estimator, models[2]) == [1.2]
 
 
 def test_a_failure_counts_as_tries_that_must_be_repeated(estimator: LatencyEstimator) -> None:
