@@ -74,7 +74,7 @@ def build_app(parts: GatewayParts) -> FastAPI:
 
 def _middleware(parts: GatewayParts, desk: Desk) -> list[Middleware]:
     options = parts.options
-    edge = Middleware(Edge, ledger=desk.ledger, clock=parts.clock, max_body_bytes=options.max_body_bytes)
+    edge = Middleware(Edge, ledger=desk.ledger, clock=parts.clock, options=options)
     if not options.cors_origins:
         return [edge]
     cors = Middleware(

@@ -75,7 +75,7 @@ def parse_contract(kind: type[C], payload: bytes) -> C:
 
 def explain(error: ValidationError, known_names: tuple[str, ...]) -> RequestError:
     """Return the refusal for the first problem."""
-    problem = error.errors(include_url=False, include_input=False)[0]
+    problem = _most_telling(error)
     location, kind = problem["loc"], problem["type"]
     if kind == "json_invalid":
         place = problem["msg"].rpartition(" at ")[2]
@@ -87,6 +87,13 @@ def explain(error: ValidationError, known_names: tuple[str, ...]) -> RequestErro
         return RequestError(f"Missing required parameter: '{param}'", param=param)
     where = f"'{param}'" if param else "the body"
     return RequestError(f"Invalid value for {where}: {_reason(problem)}", param=param or None)
+
+
+def _most_telling(error: ValidationError) -> Any:
+    """The first field's problem; where each arm of a union has one, the deepest: it got furthest."""
+    problems: list[Any] = error.errors(include_url=False, include_input=False)
+    field = problems[0]["loc"][:1]
+    return max((one for one in problems if one["loc"][:1] == field), key=lambda one: len(one["loc"]))
 
 
 def path_of(location: tuple[int | str, ...]) -> str:
@@ -119,6 +126,4 @@ def _reason(problem: Any) -> str:
     if problem["type"] == "union_tag_invalid":
         discriminator = problem["ctx"]["discriminator"]
         return f"{discriminator} must be one of {problem['ctx']['expected_tags']}"
-    if problem["type"] == "value_error":
-        return "it does not fit the other values"
-    return str(problem["msg"])
+    return str(problem["msg"]).removeprefix("Value error, ")

@@ -69,8 +69,12 @@ def new_id(prefix: str) -> str:
     return prefix + os.urandom(12).hex()
 
 
-def open_call(scope: Scope, now_s: float) -> Call:
-    """Read what the headers say; a request id and a trace context of the caller are kept when they are well formed."""
+def open_call(scope: Scope, now_s: float, server_tells_id: bool) -> Call:
+    """Read what the headers say; a request id and a trace context of the caller are kept when they are well formed.
+
+    Args:
+        server_tells_id: The server puts the id it was given on the answer, so that it must not stand there twice.
+    """
     headers = dict(scope["headers"])
     given_id = headers.get(b"x-request-id", b"").decode("latin-1")
     trace = headers.get(b"traceparent", b"").decode("latin-1")
@@ -84,7 +88,8 @@ def open_call(scope: Scope, now_s: float) -> Call:
         peer=client[0] if client else None,
         headers=headers,
     )
-    call.response_headers.append((b"x-request-id", call.request_id.encode()))
+    if not server_tells_id or call.request_id != given_id:
+        call.response_headers.append((b"x-request-id", call.request_id.encode()))
     if call.traceparent:
         call.response_headers.append((b"traceparent", call.traceparent.encode()))
     scope[SCOPE_KEY] = call

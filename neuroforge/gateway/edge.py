@@ -12,6 +12,7 @@ from neuroforge.errors import NeuroForgeError, RequestTooLarge
 from neuroforge.gateway.accounting import Ledger
 from neuroforge.gateway.call import CLIENT_GONE, Call, ClientGoneError, open_call
 from neuroforge.gateway.errors import envelope_of, headers_of, internal_envelope, send_json
+from neuroforge.gateway.parts import GatewayOptions
 
 logger = logging.getLogger(__name__)
 
@@ -19,18 +20,19 @@ logger = logging.getLogger(__name__)
 class Edge:
     """Pure ASGI middleware around everything else."""
 
-    def __init__(self, app: ASGIApp, ledger: Ledger, clock: Clock, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, ledger: Ledger, clock: Clock, options: GatewayOptions) -> None:
         self._app = app
         self._ledger = ledger
         self._clock = clock
-        self._max_body_bytes = max_body_bytes
+        self._max_body_bytes = options.max_body_bytes
+        self._server_tells_id = options.server_tells_request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        call = open_call(scope, self._clock())
+        call = open_call(scope, self._clock(), self._server_tells_id)
         sender = _with_headers(call, send)
         self._ledger.open()
         try:

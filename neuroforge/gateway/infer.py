@@ -23,8 +23,6 @@ from neuroforge.gateway.render import Renderer, StreamRenderer, usage_of
 from neuroforge.gateway.stream import EventSender
 from neuroforge.gateway.watch import Deadline, Watch
 
-GUARD_S = 1.0
-"""The orchestrator keeps the deadline and frees the slot; this much later the gateway gives up on it."""
 Parse = Callable[[bytes], tuple[Ask, Renderer]]
 
 
@@ -38,6 +36,7 @@ class Inference:
         self._fleet_view = parts.fleet_view
         self._clock = parts.clock
         self._timeout_s = parts.options.request_timeout_s
+        self._slack_s = parts.options.deadline_slack_s
         self._desk = desk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,7 +49,7 @@ class Inference:
         if ask.is_auto or self._fleet_view.snapshot.find(ask.model) is not None:
             call.target = ask.model
         try:
-            async with Watch(receive), Deadline(ask.deadline_s or self._timeout_s, GUARD_S):
+            async with Watch(receive), Deadline(ask.deadline_s or self._timeout_s, self._slack_s):
                 if ask.stream:
                     await self._stream(call, caller, ask, cast("StreamRenderer", renderer), send)
                 else:

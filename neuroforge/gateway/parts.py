@@ -24,9 +24,13 @@ class GatewayOptions(Contract):
     """Addresses that count as this machine beside loopback: those that the Serve proxy connects from."""
     allowed_hosts: frozenset[str] = frozenset()
     """Host names, beside loopback ones, under which a keyless gateway may be addressed."""
+    server_tells_request_id: bool = False
+    """Whether the server around the app puts the request's x-request-id on the answer by itself, as Ray Serve does."""
     cors_origins: tuple[str, ...] = ()
     request_timeout_s: float = Field(default=600.0, gt=0)
     """Deadline of a request that brings none of its own."""
+    deadline_slack_s: float = Field(default=1.0, ge=0)
+    """The orchestrator keeps the deadline and frees the slot; this much later the gateway gives up on it."""
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
     requests_per_minute: int | None = Field(default=None, ge=1)
     """For keys without a limit of their own; None = no limit."""

@@ -19,7 +19,6 @@ from neuroforge.gateway.call import Call, call_of
 from neuroforge.gateway.chat import take_messages
 from neuroforge.gateway.desk import Desk
 from neuroforge.gateway.errors import JSON_HEADERS, send_bytes
-from neuroforge.gateway.infer import GUARD_S
 from neuroforge.gateway.parts import GatewayParts
 from neuroforge.gateway.requirements import Needs, check_json
 from neuroforge.gateway.watch import Deadline, Watch
@@ -47,7 +46,7 @@ class LabelsRequest(TypedDict, total=False):
     prompt: str | None
     messages: Messages | None
     tools: list[Tool] | None
-    labels: Required[Annotated[list[Label], Field(min_length=1, max_length=256)]]
+    labels: Required[Annotated[list[Label], Field(min_length=1, max_length=256, fail_fast=True)]]
 
 
 COUNT: TypeAdapter[Any] = TypeAdapter(CountRequest)
@@ -90,7 +89,8 @@ class Probe:
             n_prompt_tokens_estimate=len(prompt.text or "") // CHARACTERS_PER_TOKEN,
             allowed_models=caller.allowed_models,
         )
-        async with Watch(receive), Deadline(self._parts.options.request_timeout_s, GUARD_S):
+        options = self._parts.options
+        async with Watch(receive), Deadline(options.request_timeout_s, options.deadline_slack_s):
             answer = await self._ask(self._parts.orchestrator, routing, prompt, request, call)
             call.model_id = model
             await send_bytes(send, 200, answer.model_dump_json().encode(), JSON_HEADERS)

@@ -69,17 +69,14 @@ class CompletionRenderer:
 
     def chunk(self, body: JsonObject) -> bytes:
         """Usage is held back for a last chunk of its own, as OpenAI sends it, or left out."""
-        usage = body.pop("usage", None)
-        if usage is not None:
-            self._usage = usage
-        body["id"] = self._id
-        body["model"] = self._model_id
-        self._last = body
-        if not body.get("choices"):
+        shown = {**body, "id": self._id, "model": self._model_id}
+        self._usage = shown.pop("usage", None) or self._usage
+        self._last = shown
+        if not shown.get("choices"):
             return b""
         if self._include_usage:
-            body["usage"] = None
-        return event(body)
+            shown["usage"] = None
+        return event(shown)
 
     def end(self) -> bytes:
         """The usage, if asked for, then the end mark."""

@@ -61,7 +61,7 @@ Part = Annotated[InputText | OutputText | RefusalText | InputImage, Field(discri
 class MessageItem(TypedDict, total=False):
     type: Literal["message"]
     role: Required[Literal["user", "assistant", "system", "developer"]]
-    content: Required[str | list[Part]]
+    content: Required[str | Annotated[list[Part], Field(fail_fast=True)]]
     id: str | None
     status: Status | None
     phase: str | None
@@ -81,7 +81,7 @@ class FunctionCallItem(TypedDict, total=False):
 class FunctionOutputItem(TypedDict, total=False):
     type: Required[Literal["function_call_output"]]
     call_id: Required[str]
-    output: Required[str | list[InputText]]
+    output: Required[str | Annotated[list[InputText], Field(fail_fast=True)]]
     id: str | None
     status: Status | None
 
@@ -158,7 +158,7 @@ class ResponseRequest(TypedDict, total=False):
     """POST /v1/responses."""
 
     model: Required[Name]
-    input: Required[str | Annotated[list[Item], Field(min_length=1)]]
+    input: Required[str | Annotated[list[Item], Field(min_length=1, fail_fast=True)]]
     instructions: str | None
     stream: bool | None
     stream_options: StreamOptions | None

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Required
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+# Long lists stop at their first wrong element: a large body of nothing but mistakes must not cost a second.
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 JsonAny = dict[str, Any]
 Tokens = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -97,14 +98,14 @@ class ToolCall(TypedDict, total=False):
 @with_config(STRICT)
 class SystemMessage(TypedDict, total=False):
     role: Required[Literal["system", "developer"]]
-    content: Required[str | list[TextPart]]
+    content: Required[str | Annotated[list[TextPart], Field(fail_fast=True)]]
     name: str | None
 
 
 @with_config(STRICT)
 class UserMessage(TypedDict, total=False):
     role: Required[Literal["user"]]
-    content: Required[str | Annotated[list[UserPart], Field(min_length=1)]]
+    content: Required[str | Annotated[list[UserPart], Field(min_length=1, fail_fast=True)]]
     name: str | None
 
 
@@ -113,7 +114,7 @@ class AssistantMessage(TypedDict, total=False):
     """As clients send an answer back: fields of the answer that say nothing are allowed."""
 
     role: Required[Literal["assistant"]]
-    content: str | list[AssistantPart] | None
+    content: str | Annotated[list[AssistantPart], Field(fail_fast=True)] | None
     name: str | None
     tool_calls: list[ToolCall] | None
     refusal: str | None
@@ -127,7 +128,7 @@ class AssistantMessage(TypedDict, total=False):
 @with_config(STRICT)
 class ToolMessage(TypedDict, total=False):
     role: Required[Literal["tool"]]
-    content: Required[str | list[TextPart]]
+    content: Required[str | Annotated[list[TextPart], Field(fail_fast=True)]]
     tool_call_id: Required[str]
     name: str | None
 
@@ -136,7 +137,7 @@ Message = Annotated[
     SystemMessage | UserMessage | AssistantMessage | ToolMessage,
     Field(discriminator="role"),
 ]
-Messages = Annotated[list[Message], Field(min_length=1)]
+Messages = Annotated[list[Message], Field(min_length=1, fail_fast=True)]
 
 
 @with_config(STRICT)

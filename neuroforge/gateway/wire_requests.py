@@ -47,7 +47,7 @@ class ChatRequest(TypedDict, total=False):
     n: N | None
     seed: Seed | None
     stop: Stop | None
-    tools: list[Tool] | None
+    tools: Annotated[list[Tool], Field(fail_fast=True)] | None
     tool_choice: ToolChoice | None
     parallel_tool_calls: bool | None
     response_format: ResponseFormat | None
@@ -74,9 +74,12 @@ class ChatRequest(TypedDict, total=False):
 TokenId = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Texts = (
     str
-    | Annotated[list[str], Field(min_length=1, max_length=2048)]
-    | Annotated[list[TokenId], Field(min_length=1)]
-    | Annotated[list[Annotated[list[TokenId], Field(min_length=1)]], Field(min_length=1, max_length=2048)]
+    | Annotated[list[str], Field(min_length=1, max_length=2048, fail_fast=True)]
+    | Annotated[list[TokenId], Field(min_length=1, fail_fast=True)]
+    | Annotated[
+        list[Annotated[list[TokenId], Field(min_length=1, fail_fast=True)]],
+        Field(min_length=1, max_length=2048, fail_fast=True),
+    ]
 )
 
 
