@@ -45,6 +45,8 @@ def cluster_environment(settings: Settings, token_path: Path) -> dict[str, str]:
     return QUIET | {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token_path),
+        # Ray starts workers, so also our gateway, at niceness 15: any other process would delay every request.
+        "RAY_worker_niceness": "0",
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
         "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",

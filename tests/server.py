@@ -96,6 +96,7 @@ def serving(
     with_keys: bool = False,
     environment: Mapping[str, str] | None = None,
     prefix: tuple[str, ...] = (),
+    command: str = "serve",
 ) -> Iterator[RunningServer]:
     """Start a server, wait until it is ready, and stop it at the end.
 
@@ -105,6 +106,7 @@ def serving(
         settings: The tree of neuroforge.yaml; ports are filled in where it names none.
         with_keys: Make an admin key and an inference key before the start.
         prefix: Words before the command, such as `unshare`.
+        command: `serve` or `dev`.
     """
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "assets").exists():
@@ -123,7 +125,7 @@ def serving(
     log_path = home / "serve.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "cluster.cli", "serve", "--config", str(config_path)],
+            [*prefix, sys.executable, "-m", "cluster.cli", command, "--config", str(config_path)],
             env=full_environment,
             stdout=log,
             stderr=subprocess.STDOUT,
