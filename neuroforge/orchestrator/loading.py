@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from neuroforge.contracts.models import ModelEndpoint, ModelState
 from neuroforge.contracts.ports import FleetView
 from neuroforge.contracts.routing import Waiting
-from neuroforge.errors import EngineUnavailable, ModelNotFound
+from neuroforge.errors import EngineUnavailable, ModelNotFound, NeuroForgeError
 from neuroforge.orchestrator.limits import Budget
 
 
@@ -32,7 +32,7 @@ async def wait_until_ready(fleet: FleetView, model_id: str, budget: Budget) -> A
         _check_can_load(endpoint, is_requested=requested_in is not None)
         if endpoint.state not in (ModelState.LOADING, requested_in):
             requested_in = endpoint.state
-            await fleet.request_load(model_id)
+            await _request_load(fleet, model_id)
             continue
         left_s = min(
             started_at_s + budget.limits.load_timeout_s - budget.clock(), budget.remaining_s(f"{model_id} is loading")
@@ -52,10 +52,24 @@ def _find(fleet: FleetView, model_id: str) -> ModelEndpoint:
     return endpoint
 
 
+async def _request_load(fleet: FleetView, model_id: str) -> None:
+    """Whatever keeps the model from loading (memory, a missing file), for its caller the model is unavailable."""
+    try:
+        await fleet.request_load(model_id)
+    except ModelNotFound:
+        raise
+    except NeuroForgeError as error:
+        raise EngineUnavailable(f"{model_id}: cannot be loaded: {error.message}", model_id=model_id) from error
+
+
 def _check_can_load(endpoint: ModelEndpoint, is_requested: bool) -> None:
-    """A failed model gets one new chance by a request; one that loads already is waited for in any case."""
+    """A failed model gets one new chance by a request; one that loads already is waited for in any case.
+
+    The fleet clears the reason of a failure when it has taken a request, before the state changes.
+    """
     model_id, state = endpoint.model_id, endpoint.state
-    if state == ModelState.FAILED and (is_requested or not endpoint.load_on_demand):
+    is_final = is_requested and endpoint.error is not None
+    if state == ModelState.FAILED and (is_final or not endpoint.load_on_demand):
         reason = endpoint.error or "no reason given"
         raise EngineUnavailable(f"{model_id}: its load failed: {reason}", model_id=model_id)
     if not endpoint.load_on_demand and state != ModelState.LOADING:

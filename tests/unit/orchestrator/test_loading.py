@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from neuroforge.contracts.models import ModelEndpoint, ModelState
-from neuroforge.errors import EngineTimeout, EngineUnavailable, ModelNotFound
+from neuroforge.errors import EngineTimeout, EngineUnavailable, ModelNotFound, OutOfMemory
 from tests.fakes import chat_answer, endpoint, engine_request, routing_request, snapshot
 from tests.unit.orchestrator.bench import Bench
 
@@ -57,6 +57,26 @@ async def test_a_model_that_failed_before_gets_one_new_chance() -> None:
     bench.fleet.changes = [READY]
     await complete(bench)
     assert bench.fleet.loads == ["a"]
+
+
+async def test_a_failure_whose_reason_was_cleared_is_about_to_load() -> None:
+    bench = Bench(failed("old"))
+    bench.fleet.on_load = lambda _: bench.fleet.put(endpoint("a", state=ModelState.FAILED))
+    bench.fleet.changes = [LOADING, READY]
+    await complete(bench)
+    assert bench.fleet.loads == ["a"]
+
+
+async def test_a_refused_load_makes_the_model_unavailable() -> None:
+    bench = Bench(UNLOADED)
+
+    def refuse(_: str) -> None:
+        raise OutOfMemory("2 GiB are missing", needed_bytes=4, free_bytes=2)
+
+    bench.fleet.on_load = refuse
+    with pytest.raises(EngineUnavailable, match="cannot be loaded: 2 GiB are missing"):
+        await complete(bench)
+    assert bench.statuses == [("a", 503)]
 
 
 async def test_a_model_that_fails_at_once_again_is_not_asked_twice() -> None:
