@@ -1,12 +1,25 @@
 """A decision for a model that is not ready -> its load is asked for and waited for."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 
-from neuroforge.contracts.models import ModelEndpoint, ModelState
+from neuroforge.contracts.models import EngineKind, ModelEndpoint, ModelState
 from neuroforge.contracts.ports import FleetView
 from neuroforge.contracts.routing import Waiting
 from neuroforge.errors import EngineUnavailable, ModelNotFound, NeuroForgeError
 from neuroforge.orchestrator.limits import Budget
+
+FAILURE_GRACE_S = 5.0
+"""How long an old failure may still be shown after a new load was asked for."""
+
+
+@dataclass
+class _Request:
+    """What was asked of the fleet, and what came of it so far."""
+
+    seen_in: ModelState
+    at_s: float
+    has_begun: bool = False
 
 
 def ready_endpoint(fleet: FleetView, model_id: str) -> ModelEndpoint | None:
@@ -27,11 +40,14 @@ async def wait_until_ready(fleet: FleetView, model_id: str, budget: Budget) -> A
         EngineTimeout: The request's deadline passed first.
     """
     started_at_s = budget.clock()
-    requested_in: ModelState | None = None
+    request: _Request | None = None
     while (endpoint := _find(fleet, model_id)).state != ModelState.READY:
-        _check_can_load(endpoint, is_requested=requested_in is not None)
-        if endpoint.state not in (ModelState.LOADING, requested_in):
-            requested_in = endpoint.state
+        _check_can_load(endpoint, request, budget.clock())
+        if endpoint.state == ModelState.LOADING:
+            if request is not None:
+                request.has_begun = True
+        elif request is None or request.seen_in != endpoint.state:
+            request = _Request(endpoint.state, budget.clock())
             await _request_load(fleet, model_id)
             continue
         left_s = min(
@@ -62,16 +78,18 @@ async def _request_load(fleet: FleetView, model_id: str) -> None:
         raise EngineUnavailable(f"{model_id}: cannot be loaded: {error.message}", model_id=model_id) from error
 
 
-def _check_can_load(endpoint: ModelEndpoint, is_requested: bool) -> None:
+def _check_can_load(endpoint: ModelEndpoint, request: _Request | None, now_s: float) -> None:
     """A failed model gets one new chance by a request; one that loads already is waited for in any case.
 
-    The fleet clears the reason of a failure when it has taken a request, before the state changes.
+    The fleet may show the old failure for a moment after it took the request. An upstream has nothing to load: failed
+    means that it does not answer.
     """
     model_id, state = endpoint.model_id, endpoint.state
-    is_final = is_requested and endpoint.error is not None
-    if state == ModelState.FAILED and (is_final or not endpoint.load_on_demand):
-        reason = endpoint.error or "no reason given"
-        raise EngineUnavailable(f"{model_id}: its load failed: {reason}", model_id=model_id)
-    if not endpoint.load_on_demand and state != ModelState.LOADING:
+    if state == ModelState.FAILED:
+        is_answered = request is not None and (request.has_begun or now_s - request.at_s >= FAILURE_GRACE_S)
+        if is_answered or not endpoint.load_on_demand or endpoint.engine == EngineKind.OPENAI_HTTP:
+            reason = endpoint.error or "no reason given"
+            raise EngineUnavailable(f"{model_id} failed: {reason}", model_id=model_id)
+    elif not endpoint.load_on_demand and state != ModelState.LOADING:
         what = f"{model_id} is {state.value} and is not loaded on demand"
         raise EngineUnavailable(what, model_id=model_id)

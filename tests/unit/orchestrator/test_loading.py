@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from neuroforge.contracts.models import ModelEndpoint, ModelState
+from neuroforge.contracts.models import EngineKind, ModelEndpoint, ModelState
 from neuroforge.errors import EngineTimeout, EngineUnavailable, ModelNotFound, OutOfMemory
 from tests.fakes import chat_answer, endpoint, engine_request, routing_request, snapshot
 from tests.unit.orchestrator.bench import Bench
@@ -59,12 +59,19 @@ async def test_a_model_that_failed_before_gets_one_new_chance() -> None:
     assert bench.fleet.loads == ["a"]
 
 
-async def test_a_failure_whose_reason_was_cleared_is_about_to_load() -> None:
+async def test_an_old_failure_may_be_shown_for_a_moment_after_the_request() -> None:
     bench = Bench(failed("old"))
-    bench.fleet.on_load = lambda _: bench.fleet.put(endpoint("a", state=ModelState.FAILED))
-    bench.fleet.changes = [LOADING, READY]
+    bench.fleet.changes = [failed("still the old one"), LOADING, READY]
     await complete(bench)
     assert bench.fleet.loads == ["a"]
+
+
+async def test_an_upstream_that_does_not_answer_is_not_waited_for() -> None:
+    away = endpoint("a", state=ModelState.FAILED, engine=EngineKind.OPENAI_HTTP, error="no connection")
+    bench = Bench(away)
+    with pytest.raises(EngineUnavailable, match="no connection"):
+        await complete(bench)
+    assert bench.fleet.loads == []
 
 
 async def test_a_refused_load_makes_the_model_unavailable() -> None:
@@ -79,11 +86,13 @@ async def test_a_refused_load_makes_the_model_unavailable() -> None:
     assert bench.statuses == [("a", 503)]
 
 
-async def test_a_model_that_fails_at_once_again_is_not_asked_twice() -> None:
+async def test_a_model_that_stays_failed_is_given_up_soon() -> None:
     bench = Bench(failed("no such file"))
+    started_at_s = bench.clock()
     with pytest.raises(EngineUnavailable, match="no such file"):
         await complete(bench)
     assert bench.fleet.loads == ["a"]
+    assert bench.clock() - started_at_s == 6.0
 
 
 async def test_a_model_that_may_not_be_loaded_on_demand_is_unavailable_at_once() -> None:
