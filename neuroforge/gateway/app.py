@@ -9,7 +9,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from neuroforge.contracts.ports import Clock
@@ -23,6 +22,7 @@ from neuroforge.gateway.edge import Edge
 from neuroforge.gateway.embeddings import parse_embedding
 from neuroforge.gateway.exchange import StateExchange, running
 from neuroforge.gateway.handlers import on_http_exception, on_invalid_request
+from neuroforge.gateway.hot import GatewayApp
 from neuroforge.gateway.infer import Inference
 from neuroforge.gateway.listing import health_router, models_router
 from neuroforge.gateway.openapi import install_openapi
@@ -52,17 +52,17 @@ def build_app(parts: GatewayParts) -> FastAPI:
             yield
         await exchange.drain()
 
-    app = FastAPI(
+    app = GatewayApp(
+        _hot_routes(parts, desk),
+        _middleware(parts, desk),
         title="NeuroForge",
         version=parts.options.version,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        middleware=_middleware(parts, desk),
         exception_handlers={HTTPException: on_http_exception, RequestValidationError: on_invalid_request},
     )
-    app.router.routes[:0] = _hot_routes(parts, desk)
     app.include_router(models_router(parts, desk))
     app.include_router(health_router(parts, desk))
     app.include_router(fleet_router(parts, desk))
@@ -87,8 +87,8 @@ def _middleware(parts: GatewayParts, desk: Desk) -> list[Middleware]:
     return [cors, edge]
 
 
-def _hot_routes(parts: GatewayParts, desk: Desk) -> list[Route]:
-    routes: dict[str, ASGIApp] = {
+def _hot_routes(parts: GatewayParts, desk: Desk) -> dict[str, ASGIApp]:
+    return {
         "/v1/chat/completions": Inference("chat", _chat, parts, desk),
         "/v1/completions": Inference("completions", _completion, parts, desk),
         "/v1/embeddings": Inference("embeddings", _embedding, parts, desk),
@@ -96,7 +96,6 @@ def _hot_routes(parts: GatewayParts, desk: Desk) -> list[Route]:
         "/v1/count_tokens": Probe("count_tokens", COUNT, count_tokens, parts, desk),
         "/v1/label_logprobs": Probe("label_logprobs", LABELS, label_logprobs, parts, desk),
     }
-    return [Route(path, endpoint, methods=["POST"]) for path, endpoint in routes.items()]
 
 
 def _chat(payload: bytes) -> tuple[Ask, Renderer]:
