@@ -45,7 +45,7 @@ async def wait_until_ready(fleet: FleetView, model_id: str, budget: Budget) -> A
         _check_can_load(endpoint, request, budget.clock())
         if endpoint.state == ModelState.LOADING:
             if request is not None:
-                request.has_begun = True
+                request.has_begun, request.seen_in = True, ModelState.LOADING
         elif request is None or request.seen_in != endpoint.state:
             request = _Request(endpoint.state, budget.clock())
             await _request_load(fleet, model_id)

@@ -42,6 +42,13 @@ async def test_a_model_that_is_unloading_is_asked_for_again_once_it_is_gone() ->
     assert bench.fleet.loads == ["a", "a"]
 
 
+async def test_a_model_that_is_unloaded_while_it_loads_is_asked_for_again() -> None:
+    bench = Bench(UNLOADED)
+    bench.fleet.changes = [LOADING, UNLOADED, LOADING, READY]
+    await complete(bench)
+    assert bench.fleet.loads == ["a", "a"]
+
+
 async def test_a_failed_load_tells_the_fleets_reason() -> None:
     bench = Bench(UNLOADED)
     bench.fleet.changes = [LOADING, failed("context of 4096 needs 2 GiB more")]
