@@ -84,6 +84,9 @@ def init(
 def print_serve_config(context: typer.Context, config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Print the configuration that `serve deploy` takes."""
     settings = shared(context).settings(config_path)
+    from cluster.environment import QUIET, apply_environment
+
+    apply_environment(QUIET)
     from cluster.app import serve_config  # imports Ray: seconds
 
     tree = serve_config(settings)

@@ -4,13 +4,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cluster.cli.output import print_json, print_table
+from cluster.cli.output import is_terminal, print_json
 from cluster.cli.shared import JsonOption, Shared, shared
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cluster.cli.checks import Check
 
-COLUMNS = ("CHECK", "RESULT", "FOUND", "REMEDY")
+COLOUR_BY_LEVEL = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 def doctor(context: typer.Context, as_json: JsonOption = False) -> None:
@@ -20,9 +22,19 @@ def doctor(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"is_healthy": not has_failed, "checks": [one.as_json() for one in checks]})
     else:
-        print_table(COLUMNS, [(one.name, one.level, one.detail, one.remedy) for one in checks])
+        _print_checks(checks)
     if has_failed:
         raise typer.Exit(1)
+
+
+def _print_checks(checks: "Sequence[Check]") -> None:
+    """Write a line a check and its remedy below; no table, because what was found may be long."""
+    width = max(len(one.name) for one in checks)
+    for one in checks:
+        level = typer.style(f"{one.level:<4}", fg=COLOUR_BY_LEVEL[one.level]) if is_terminal() else f"{one.level:<4}"
+        typer.echo(f"{level}  {one.name:<{width}}  {one.detail}")
+        if one.remedy:
+            typer.echo(f"{'':<{width + 8}}-> {one.remedy}")
 
 
 def all_checks(options: Shared) -> "list[Check]":

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 COLUMNS = ("ID", "NAME", "SCOPES", "MODELS", "REQ/MIN", "TOK/MIN", "CREATED", "REVOKED")
+ADMIN_REMEDY = "make one: neuroforge keys create NAME --scope admin --offline"
 SCOPES = ("inference", "admin")
 
 
@@ -51,12 +52,15 @@ def create(
         }
     )
     with open_desk(shared(context), is_offline) as desk:
+        is_administrable = "admin" in wanted or any(_is_live_admin(key) for key in desk.list_keys())
         created = desk.create_key(spec)
     if as_json:
         print_json({"id": created.key.id, "secret": created.secret, "spec": created.key.spec})
         return
     typer.echo(created.secret)
     typer.echo(f"key {created.key.id} for {owner}: keep the secret above, it is not shown again", err=True)
+    if not is_administrable:
+        typer.echo("from now on every call needs a key, and none has the scope admin yet; " + ADMIN_REMEDY, err=True)
 
 
 @app.command("list")
@@ -88,6 +92,10 @@ def revoke(
         print_json(key)
     else:
         typer.echo(f"revoked {key.id} ({key.spec.name})")
+
+
+def _is_live_admin(key: "KeyView") -> bool:
+    return key.revoked_at_s is None and "admin" in key.spec.scopes
 
 
 def _row(key: "KeyView") -> tuple[str, ...]:

@@ -33,6 +33,12 @@ def test_the_first_key_is_made_before_the_first_start(cli: Cli) -> None:
     assert secret not in listed
 
 
+def test_a_first_key_without_the_scope_admin_comes_with_a_warning(cli: Cli) -> None:
+    assert "none has the scope admin" in cli("keys", "create", "me").stderr
+    assert "none has" not in cli("keys", "create", "boss", "--scope", "admin").stderr
+    assert "none has" not in cli("keys", "create", "other").stderr
+
+
 def test_the_secret_is_nowhere_on_disk(cli: Cli) -> None:
     secret = cli("keys", "create", "--name", "me").stdout.strip()
     assert not any(secret.encode() in one.read_bytes() for one in cli.home.rglob("*") if one.is_file())
@@ -87,7 +93,7 @@ def test_a_running_server_is_asked_instead(tmp_path: Path, gateway: Loopback) ->
     gateway.answer_json("POST", "/admin/v1/keys", created, 201)
     gateway.answer_json("GET", "/admin/v1/keys", {"data": [KEY]})
     assert cli("keys", "create", "me", "--tpm", "9").stdout == "nf-k1-x\n"
-    assert gateway.received[0].json["tokens_per_minute"] == 9
+    assert gateway.received[1].json["tokens_per_minute"] == 9
     assert cli.json("keys", "list")[0]["id"] == "k1"
     assert not (cli.home / "neuroforge.db").exists()
 
