@@ -8,7 +8,7 @@ from pathlib import Path
 import ray
 from ray import cloudpickle, serve
 
-from cluster import vllm_app
+from cluster import vllm_app, vllm_guard
 from cluster.names import NAMESPACE, STATE_ACTOR
 from cluster.resources import autoscaling, model_actor_options
 from cluster.vllm_env import find_python
@@ -72,7 +72,8 @@ def bind_vllm(
 
 def _deployment(spec: ModelSpec, plan: VllmPlan, cpus: float, drain_timeout_s: float) -> serve.Deployment:
     # The vLLM environment has none of our packages: what runs there travels with the deployment.
-    cloudpickle.register_pickle_by_value(vllm_app)
+    for module in (vllm_app, vllm_guard):
+        cloudpickle.register_pickle_by_value(module)
     return serve.deployment(
         vllm_app.VllmReplica,
         name="model",

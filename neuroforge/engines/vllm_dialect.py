@@ -21,7 +21,7 @@ from neuroforge.errors import ContextLengthExceeded, RequestError
 COMPLETIONS_PATH = "/v1/completions"
 METRICS_PATH = "/metrics"
 MEMORY_PATH = "/resident_bytes"
-"""Added to vLLM's routes by cluster.vllm_app."""
+"""Added to vLLM's routes by cluster.vllm_guard."""
 
 _SAMPLE = re.compile(r"^(vllm:\w+)(?:\{[^}]*\})? (\S+)$", re.M)
 
@@ -101,7 +101,7 @@ async def _score(labels: set[TokenIds], prompt: TokenIds, name: str, post: PostJ
     found = {label: sum_steps(label, logprobs) for label in by_step}
     if at_once:
         found |= read_whole(at_once, len(prompt), await post(COMPLETIONS_PATH, whole_body(at_once, prompt, name)))
-    return found
+    return {label: found[label] for label in labels}
 
 
 def _check_length(endpoint: ModelEndpoint, prompt: TokenizedPrompt, n_longest: int) -> None:
