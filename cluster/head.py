@@ -15,10 +15,10 @@ from cluster.actors import get_fleet_actor, get_state_actor
 from cluster.deployments import QUIET_LOGS, build_gateway_application, proxy_location
 from cluster.names import GATEWAY_APP, NAMESPACE
 from neuroforge.contracts.fleet import ApplyRequest, FleetDiff
+from neuroforge.contracts.models import ModelState, ModelStatus
 from neuroforge.errors import EngineUnavailable
 from neuroforge.settings import Settings, load_settings
 
-logger = logging.getLogger(__name__)
 _POLL_S = 0.25
 
 
@@ -63,9 +63,11 @@ class Head:
         get_fleet_actor(settings).snapshot.remote()  # wakes the controller: models load while the gateway starts
         serve.run(build_gateway_application(settings), name=GATEWAY_APP, route_prefix="/", logging_config=QUIET_LOGS)
 
-    def wait_ready(self, timeout_s: float, should_stop: Callable[[], bool]) -> None:
-        """Return when /readyz says 200, or when told to stop.
+    def wait_ready(self, timeout_s: float, should_stop: Callable[[], bool]) -> list[str]:
+        """Return when the gateway answers and every preloaded model does or has failed, or when told to stop.
 
+        Returns:
+            A line for each model that failed: the others serve on.
         Raises:
             EngineUnavailable: Not in time; names what is missing.
         """
@@ -74,10 +76,19 @@ class Head:
         while time.monotonic() < deadline_s and not should_stop():
             is_ready, missing = self._ask_ready()
             if is_ready:
-                return
+                return []
+            if failed := self._failures_if_settled():
+                return failed
             time.sleep(_POLL_S)
-        if not should_stop():
-            raise EngineUnavailable(f"not ready after {timeout_s:.0f} s: {missing}; see: neuroforge logs")
+        if should_stop():
+            return []
+        raise EngineUnavailable(f"not ready after {timeout_s:.0f} s: {missing}; see: neuroforge logs")
+
+    def _failures_if_settled(self) -> list[str]:
+        statuses: tuple[ModelStatus, ...] = ray.get(get_fleet_actor(self._settings).statuses.remote())
+        if any(one.state in {ModelState.LOADING, ModelState.UNLOADING} for one in statuses):
+            return []
+        return [f"{one.id} failed to load: {one.error}" for one in statuses if one.state == ModelState.FAILED]
 
     def apply_file(self, path: Path) -> str:
         """Reconcile the fleet with the file; return what changed, in words.

@@ -1,6 +1,5 @@
 """settings -> environment -> Ray -> Serve -> ready -> wait -> drain: what `make serve` runs, in one process."""
 
-import logging
 import os
 import signal
 import socket
@@ -9,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from cluster import environment, prepare, processes
 from cluster.run_state import read_run_state, remove_run_state, write_run_state
@@ -17,7 +17,9 @@ from neuroforge.contracts.server import RunState
 from neuroforge.errors import ConfigError, EngineUnavailable
 from neuroforge.settings import Settings
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from cluster.head import Head
+
 
 READY_TIMEOUT_S = 300.0
 DRAIN_LIMIT_S = 30.0
@@ -54,19 +56,12 @@ def run_serve(settings: Settings, config_path: Path | None, say: Say, reload: bo
         head.start()
         say("starting Serve and loading models ...")
         head.deploy()
-        head.wait_ready(READY_TIMEOUT_S, should_stop=stop.is_set)
-        state = RunState(
-            pid=os.getpid(),
-            base_url=base_url(settings),
-            dashboard_url=head.dashboard_url,
-            ray_address=head.address,
-            session_dir=head.session_dir,
-            started_at_s=started_at_s,
-            config_path=str(config_path) if config_path else None,
-        )
-        write_run_state(home, state)
-        _announce(state, settings, say, time.time() - started_at_s)
-        _wait(stop, config_path if reload else None, head.apply_file, say)
+        failed = head.wait_ready(READY_TIMEOUT_S, should_stop=stop.is_set)
+        if not stop.is_set():
+            state = _describe(head, settings, config_path, started_at_s)
+            write_run_state(home, state)
+            _announce(state, settings, failed, say)
+            _wait(stop, config_path if reload else None, head.apply_file, say)
         say("draining; Ctrl-C again to stop at once")
     finally:
         limit_s = 0.0 if stop.count > 1 else DRAIN_LIMIT_S
@@ -171,9 +166,23 @@ def _modified_at(path: Path | None) -> float | None:
     return path.stat().st_mtime if path is not None and path.exists() else None
 
 
-def _announce(state: RunState, settings: Settings, say: Say, took_s: float) -> None:
+def _describe(head: "Head", settings: Settings, config_path: Path | None, started_at_s: float) -> RunState:
+    return RunState(
+        pid=os.getpid(),
+        base_url=base_url(settings),
+        dashboard_url=head.dashboard_url,
+        ray_address=head.address,
+        session_dir=head.session_dir,
+        started_at_s=started_at_s,
+        config_path=str(config_path) if config_path else None,
+    )
+
+
+def _announce(state: RunState, settings: Settings, failed: list[str], say: Say) -> None:
     model = settings.models[0].id if settings.models else "auto"
-    say(f"\nNeuroForge is ready after {took_s:.0f} s")
+    for line in failed:
+        say(f"warning: {line}")
+    say(f"\nNeuroForge is ready after {time.time() - state.started_at_s:.0f} s")
     say(f"  endpoint   {state.base_url}")
     say(f"  dashboard  {state.dashboard_url}")
     say("  try        " + curl_line(state.base_url, model, needs_key=not settings.gateway.is_loopback))
