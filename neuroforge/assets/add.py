@@ -4,7 +4,7 @@ import re
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from neuroforge.assets.catalog import NAME_PATTERN
+from neuroforge.assets.catalog import NAME_PATTERN, check_file_name
 from neuroforge.assets.facts import gguf_shards, read_facts
 from neuroforge.assets.failures import SourceFailed, redact_url
 from neuroforge.assets.hub import describe_hub_model
@@ -77,6 +77,8 @@ def _from_path(path: Path, name: str | None, licence: str | None) -> AssetEntry:
 def _entry(name: str, licence: str, files: tuple[AssetFile, ...], description: str) -> AssetEntry:
     if not NAME_PATTERN.fullmatch(name):
         raise DataError(f"asset name {name!r} must match {NAME_PATTERN.pattern}; choose one with --name")
+    for file in files:
+        check_file_name(file.name)
     return AssetEntry(
         name=name, kind="model", description=description, licence=licence, files=files, is_user_added=True
     )

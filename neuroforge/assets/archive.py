@@ -3,6 +3,7 @@
 import fnmatch
 import gzip
 import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -26,8 +27,9 @@ _DAMAGE = (
     ValueError,
     NotImplementedError,
     RecursionError,
-    gzip.BadGzipFile,
     OverflowError,
+    OSError,
+    struct.error,
 )
 
 
@@ -58,7 +60,9 @@ def _from_zip(archive: Path, pattern: str) -> Iterator[bytes]:
         infos = opened.infolist()
         if len(infos) > MAX_ENTRIES:
             raise SourceFailed(f"{archive.name}: more than {MAX_ENTRIES:,} members")
-        matches = [info for info in infos if not info.is_dir() and fnmatch.fnmatchcase(info.filename, pattern)]
+        matches = [
+            info for info in infos if not info.filename.endswith("/") and fnmatch.fnmatchcase(info.filename, pattern)
+        ]
         _require_one(len(matches), archive, pattern)
         info = matches[0]
         is_encrypted = bool(info.flag_bits & 0x1)

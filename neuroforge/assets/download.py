@@ -222,6 +222,8 @@ def _continues(response: requests.Response, offset: int) -> bool:
 
 
 def _total_bytes(response: requests.Response, offset: int) -> int | None:
+    if "content-encoding" in response.headers:
+        return None
     length = response.headers.get("content-length", "")
     return offset + int(length) if length.isascii() and length.isdigit() else None
 

@@ -95,8 +95,7 @@ def facts_of_header(header: GgufHeader, weights_bytes: int) -> ModelFacts:
         n_kv_heads=number("attention.head_count_kv") or n_heads,
         head_size=number("attention.key_length") or per_head,
         n_vocabulary=vocabulary,
-        has_chat_template=bool(values.get("tokenizer.chat_template"))
-        or "tokenizer.chat_template" in header.array_lengths,
+        has_chat_template=values.get("tokenizer.chat_template", "") != "",
         is_embedding_model=f"{architecture}.pooling_type" in values or (architecture or "").endswith("bert"),
         weights_bytes=weights_bytes,
     )

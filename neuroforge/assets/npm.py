@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess  # nosec
+import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from functools import partial
 from typing import TypeVar
 
 from neuroforge.assets.failures import SourceFailed
@@ -12,21 +13,32 @@ Result = TypeVar("Result")
 
 
 def run_in_parallel(steps: Sequence[Callable[[], Result]], stop: threading.Event) -> list[Result]:
-    """Return the results in order; the first failure in order is raised and steps that have not begun are dropped.
+    """Return the results in order. After a failure, steps that have not begun are dropped and the others waited for.
 
-    A failed source lets what is running come to its end, since it may serve the next attempt; anything else (Ctrl-C, a
-    full disk) sets `stop`, which running downloads obey.
+    A failed source lets them come to their end, since what they fetch may serve the next attempt; anything else
+    (Ctrl-C, a full disk) sets `stop`, which running downloads obey, and is what is raised.
     """
-    if len(steps) == 1:
-        return [steps[0]()]
-    with ThreadPoolExecutor(min(N_WORKERS, len(steps)), thread_name_prefix="assets") as pool:
-        futures = [pool.submit(step) for step in steps]
+    with ThreadPoolExecutor(min(N_WORKERS, max(1, len(steps))), thread_name_prefix="assets") as pool:
+        futures = [pool.submit(partial(_run, step, stop)) for step in steps]
         try:
-            return [future.result() for future in futures]
-        except SourceFailed:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+            wait(futures, return_when=FIRST_EXCEPTION)
         except BaseException:
             stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
             raise
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    failures = [future.exception() for future in futures if not future.cancelled()]
+    causes = sorted((one for one in failures if one is not None), key=lambda one: isinstance(one, SourceFailed))
+    if causes:
+        raise causes[0]
+    return [future.result() for future in futures]
+
+
+def _run(step: Callable[[], Result], stop: threading.Event) -> Result:
+    try:
+        return step()
+    except SourceFailed:
+        raise
+    except BaseException:
+        stop.set()
+        raise

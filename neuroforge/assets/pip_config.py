@@ -2,9 +2,9 @@
 
 import ast
 import re
-import subprocess  # nosec
+import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from neuroforge.assets.failures import SourceFailed
@@ -25,14 +25,27 @@ class PipConfig:
     proxy: str | None = field(default=None, repr=False)
 
 
-def run_command(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-    """Run and return with the output as text; never raises for a bad exit."""
-    return subprocess.run(
-        list(command), capture_output=True, text=True, timeout=PIP_TIMEOUT_S, check=False, stdin=subprocess.DEVNULL
-    )
+def run_command(command: Sequence[str], environ: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run and return with the output as text; a bad exit is the caller's to judge.
+
+    Raises:
+        SourceFailed: It takes too long.
+    """
+    try:
+        return subprocess.run(
+            list(command),
+            env=dict(environ),
+            capture_output=True,
+            text=True,
+            timeout=PIP_TIMEOUT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SourceFailed(f"pip did not answer within {PIP_TIMEOUT_S:.0f} s") from error
 
 
-def read_pip_config(run: RunCommand = run_command) -> PipConfig:
+def read_pip_config(run: RunCommand) -> PipConfig:
     """Ask pip itself: it knows its files, its environment variables and its own default index.
 
     Raises:

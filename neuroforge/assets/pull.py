@@ -18,7 +18,7 @@ from neuroforge.assets.hub import HubAccess
 from neuroforge.assets.manifest import Manifest, PlacedFile
 from neuroforge.assets.npm import NpmPackages
 from neuroforge.assets.parallel import N_WORKERS, run_in_parallel
-from neuroforge.assets.pip_config import PipConfig, read_pip_config
+from neuroforge.assets.pip_config import PipConfig, read_pip_config, run_command
 from neuroforge.assets.progress import Meter
 from neuroforge.assets.pypi import PypiPackages
 from neuroforge.contracts.assets import AssetEntry, AssetFile
@@ -45,7 +45,7 @@ def open_network(environ: Mapping[str, str], free_space: FreeSpace) -> Iterator[
 
         hub = HubAccess.from_environ(environ)
         downloader = downloader_for()
-        pypi = PypiPackages(read_pip_config, downloader_for)
+        pypi = PypiPackages(partial(read_pip_config, partial(run_command, environ=environ)), downloader_for)
         npm = NpmPackages(environ, stop, free_space)
         try:
             yield Network(hub, downloader, Fetcher(downloader, hub, pypi, npm))

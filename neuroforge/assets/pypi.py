@@ -118,16 +118,27 @@ def _list(page: str, downloader: Downloader) -> list[IndexFile]:
 def _parse_json(body: bytes, page: str) -> list[IndexFile]:
     try:
         files: list[dict[str, Any]] = json.loads(body)["files"]
-        return [IndexFile(str(one["filename"]), urljoin(page, str(one["url"])), one.get("size")) for one in files]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        offered = [(str(one["filename"]), urljoin(page, str(one["url"])), one.get("size")) for one in files]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SourceFailed(f"{redact_url(page)}: not an index page") from error
+    return _safe([IndexFile(name, url, size if isinstance(size, int) else None) for name, url, size in offered], page)
 
 
 def _parse_html(body: bytes, page: str) -> list[IndexFile]:
     parser = _Links()
     parser.feed(body.decode("utf-8", errors="replace"))
     urls = [urldefrag(urljoin(page, link)).url for link in parser.links]
-    return [IndexFile(unquote(urlsplit(url).path).rpartition("/")[2], url) for url in urls]
+    return _safe([IndexFile(unquote(urlsplit(url).path).rpartition("/")[2], url) for url in urls], page)
+
+
+def _safe(offered: list[IndexFile], page: str) -> list[IndexFile]:
+    """Drop names that are paths, and links from the network into this machine's files."""
+    is_local = page.startswith("file:")
+    return [
+        one
+        for one in offered
+        if not set(one.filename) & set("/\\\0") and (is_local or one.url.startswith(("http://", "https://")))
+    ]
 
 
 class _Links(HTMLParser):

@@ -13,12 +13,13 @@ from neuroforge.assets.add import describe_origin
 from neuroforge.assets.catalog import USER_CATALOG, dump_entries, find_entry, load_builtin, load_user
 from neuroforge.assets.disk import FreeSpace, free_bytes, used_bytes, write_atomically
 from neuroforge.assets.facts import read_facts
+from neuroforge.assets.gguf import read_gguf_header
 from neuroforge.assets.join import hash_file
-from neuroforge.assets.manifest import Manifest, read_manifest, write_manifest
+from neuroforge.assets.manifest import MANIFEST, Manifest, read_manifest, write_manifest
 from neuroforge.assets.progress import Meter, Progress
 from neuroforge.assets.pull import Workplace, open_network, pull_entry
 from neuroforge.contracts.assets import AssetEntry, AssetStatus, ModelFacts
-from neuroforge.errors import AssetError, AssetNotFound, ConflictError, HashMismatch
+from neuroforge.errors import AssetError, AssetNotFound, ConflictError, DataError, HashMismatch
 
 logger = logging.getLogger(__name__)
 
@@ -80,13 +81,17 @@ class AssetStore:
             AssetNotFound: Every source failed: says what was tried and what to do.
             HashMismatch: A source gave other bytes than the pinned ones.
             DiskFull: It would not fit.
+            AssetError: The store's directory cannot be written.
         """
         entry = self.entry(name)
         if self._manifest_of(entry) is not None:
             return self._path_of(entry)
-        with self._lock(entry.name):
-            if self._manifest_of(entry) is None:
-                self._pull(entry, Meter(entry.name, progress))
+        try:
+            with self._lock(entry.name):
+                if self._manifest_of(entry) is None:
+                    self._pull(entry, Meter(entry.name, progress))
+        except OSError as error:
+            raise AssetError(f"{entry.name}: {error.filename or self.directory}: {error.strerror}") from error
         return self._path_of(entry)
 
     def verify(self, name: str) -> AssetStatus:
@@ -106,7 +111,7 @@ class AssetStore:
                 path = directory / file.name
                 actual = hash_file(path).sha256 if path.is_file() else "missing"
                 if actual != file.sha256:
-                    (directory / "manifest.json").unlink()
+                    (directory / MANIFEST).unlink()
                     raise HashMismatch(
                         f"{entry.name}: {file.name} is not what was pulled (SHA-256 {actual}, pinned {file.sha256}); "
                         f"pull it again: `neuroforge models pull {entry.name}`",
@@ -167,12 +172,11 @@ class AssetStore:
 
     def _pull(self, entry: AssetEntry, meter: Meter) -> None:
         place = Workplace(self._directory_of(entry), self._staging_of(entry))
-        try:
-            with open_network(self._environ, self._free_space) as network:
-                manifest = pull_entry(entry, read_manifest(place.directory), place, network, meter)
-            write_manifest(manifest, place.directory)
-        except OSError as error:
-            raise AssetError(f"{entry.name}: {error.filename or self.directory}: {error.strerror}") from error
+        with open_network(self._environ, self._free_space) as network:
+            manifest = pull_entry(entry, read_manifest(place.directory), place, network, meter)
+        if entry.is_user_added:
+            _check_ggufs(entry, place.directory)
+        write_manifest(manifest, place.directory)
         if any(file.sha256 is None for file in entry.files):
             self._change_user_catalog(entry.name, _pinned(entry, manifest))
         logger.info(
@@ -220,6 +224,18 @@ class AssetStore:
             path = self.directory / USER_CATALOG
             others = [one for one in load_user(path) if one.name != name]
             write_atomically(path, dump_entries([*others, entry] if entry is not None else others))
+
+
+def _check_ggufs(entry: AssetEntry, directory: Path) -> None:
+    """Refuse to pin what is no model, such as the log-in page that a URL led to."""
+    for file in entry.files:
+        if not file.name.lower().endswith(".gguf"):
+            continue
+        try:
+            read_gguf_header(directory / file.name)
+        except DataError as error:
+            (directory / file.name).unlink()
+            raise DataError(f"{entry.name}: what came is not a model, and was removed: {error.message}") from error
 
 
 def _pinned(entry: AssetEntry, manifest: Manifest) -> AssetEntry:
