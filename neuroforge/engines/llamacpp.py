@@ -20,14 +20,14 @@ from neuroforge.contracts.models import Capability, EngineStats
 from neuroforge.engines.label_scores import score_labels
 from neuroforge.engines.llamacpp_chunks import AnswerCollector, ChunkTranslator
 from neuroforge.engines.llamacpp_gate import SlotGate
+from neuroforge.engines.llamacpp_header import read_header
 from neuroforge.engines.llamacpp_http import LlamaCppHttp
 from neuroforge.engines.llamacpp_memory import resident_bytes, return_free_memory
 from neuroforge.engines.llamacpp_meter import EngineMeter
 from neuroforge.engines.llamacpp_params import LlamaCppConfig, build_params
 from neuroforge.engines.llamacpp_probe import TokenProbe
 from neuroforge.engines.llamacpp_request import GenerationPlan, check_parameters, plan_generation
-from neuroforge.engines.llamacpp_template import read_chat_template, teach_tools
-from neuroforge.errors import EngineUnavailable, RequestError, UnsupportedParameter
+from neuroforge.errors import EngineError, EngineUnavailable, RequestError, UnsupportedParameter
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class LlamaCppEngine:
 
         Raises:
             ConfigError: An unknown or forbidden engine option.
-            EngineUnavailable: The file cannot be loaded.
+            EngineError: The file cannot be loaded.
         """
         self.config = config
         self._meter = EngineMeter()
@@ -209,17 +209,13 @@ class LlamaCppEngine:
 
 
 def _start_server(config: LlamaCppConfig, server_key: str) -> Any:
-    template = config.options.get("chat_template") or None
-    if template is None:
-        original = read_chat_template(config.model_path)
-        template = teach_tools(original) if original is not None else None
-    params = build_params(config, server_key, template)
+    params = build_params(config, server_key, read_header(config.model_path))
     started_at_s = time.monotonic()
     try:
         server = xllamacpp.Server(params)
     except (RuntimeError, ValueError) as error:
         what = f"{config.model_id}: llama.cpp cannot load {config.model_path.name}"
-        raise EngineUnavailable(what, model_id=config.model_id) from error
+        raise EngineError(what, model_id=config.model_id) from error
     extra = {
         "model_id": config.model_id,
         "latency_s": time.monotonic() - started_at_s,

@@ -9,7 +9,7 @@ import aiohttp
 import orjson
 
 from neuroforge.contracts.base import JsonObject
-from neuroforge.engines.failures import error_from_answer, error_from_envelope, lost_connection
+from neuroforge.engines.failures import error_from_envelope, lost_connection
 from neuroforge.engines.llamacpp_chunks import DONE
 from neuroforge.engines.sse import SseParser
 from neuroforge.errors import ContextLengthExceeded, EngineError, NeuroForgeError, StreamInterrupted
@@ -62,7 +62,7 @@ class LlamaCppHttp:
         parser = SseParser()
         try:
             if response.status != 200:
-                raise self._refusal(response, await response.read(), body)
+                raise self._refusal(response.status, await response.read(), body)
             async for piece in response.content.iter_any():
                 for data in parser.feed(piece):
                     if data.startswith(b'{"error"'):
@@ -97,7 +97,7 @@ class LlamaCppHttp:
         except aiohttp.ClientError as error:
             raise lost_connection(self._model_id, error, may_have_begun=True) from error
         if response.status != 200:
-            raise self._refusal(response, raw, body)
+            raise self._refusal(response.status, raw, body)
         return raw
 
     async def _request(self, method: str, path: str, body: JsonObject | None) -> aiohttp.ClientResponse:
@@ -110,10 +110,14 @@ class LlamaCppHttp:
         payload = None if body is None else orjson.dumps(body)
         return await self._session.request(method, self._address + path, data=payload, headers=self._headers)
 
-    def _refusal(self, response: aiohttp.ClientResponse, raw: bytes, body: JsonObject | None) -> NeuroForgeError:
-        if response.status == 500 and _BATCH_TOO_SMALL in raw:
+    def _refusal(self, status: int, raw: bytes, body: JsonObject | None) -> NeuroForgeError:
+        if status == 500 and _BATCH_TOO_SMALL in raw:
             return ContextLengthExceeded(f"{self._model_id}: an input is longer than the model's context")
-        return error_from_answer(self._model_id, response.status, response.headers, raw, body)
+        try:
+            envelope = orjson.loads(raw)["error"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            return EngineError(f"{self._model_id}: llama.cpp answered with status {status}", model_id=self._model_id)
+        return error_from_envelope(self._model_id, status, envelope, body)
 
     def _broken(self, envelope: JsonObject, n_events: int, body: JsonObject) -> NeuroForgeError:
         code = envelope.get("code")

@@ -10,14 +10,16 @@ from typing import Any, Final
 import xllamacpp
 
 from neuroforge.contracts.models import ModelSpec
+from neuroforge.engines.llamacpp_header import GgufHeader
+from neuroforge.engines.llamacpp_template import teach_tools
 from neuroforge.errors import ConfigError
 
 CPU_COUNT_UNKNOWN = 1
-PREFILL_BATCH_S = 0.35
+PREFILL_BATCH_S = 0.25
 """Longest time that one batch of prompt tokens should take: a cancelled prompt stops after two batches at most."""
 PREFILL_BYTES_PER_S = 14e9
 """Weights x tokens that one thread reads in a second of prefill; measured 145 tokens/s at 97 MB on an AVX2 core."""
-MIN_BATCH, MAX_BATCH = 16, 512
+MIN_BATCH, MAX_BATCH = 8, 512
 PROMPT_CACHE_MIB = 128
 """llama.cpp's default keeps up to 8 GiB of old prompts in RAM, which no memory plan knows of."""
 
@@ -94,7 +96,7 @@ def default_threads(n_cores: int, n_models: int) -> int:
 
 
 def prefill_batch(weights_bytes: int, threads: int, gpu_layers: int = 0) -> int:
-    """Return how many prompt tokens one step may take, a multiple of 16.
+    """Return how many prompt tokens one step may take, a multiple of 8.
 
     Small steps let a cancelled request go and other streams speak in between, and cost little: on SmolLM2-135M
     16 / 32 / 64 tokens a step reach 0.87 / 0.90 / 0.97 of the speed at 512.
@@ -102,10 +104,10 @@ def prefill_batch(weights_bytes: int, threads: int, gpu_layers: int = 0) -> int:
     if gpu_layers != 0:
         return MAX_BATCH
     n_tokens = PREFILL_BATCH_S * PREFILL_BYTES_PER_S * threads / max(1, weights_bytes)
-    return max(MIN_BATCH, min(MAX_BATCH, int(n_tokens) // 16 * 16))
+    return max(MIN_BATCH, min(MAX_BATCH, int(n_tokens) // 8 * 8))
 
 
-def build_params(config: LlamaCppConfig, server_key: str, chat_template: str | None) -> Any:
+def build_params(config: LlamaCppConfig, server_key: str, header: GgufHeader) -> Any:
     """Return the CommonParams of a server on a free loopback port that only `server_key` opens.
 
     Raises:
@@ -122,6 +124,8 @@ def build_params(config: LlamaCppConfig, server_key: str, chat_template: str | N
     batch = max(config.parallel, prefill_batch(config.model_path.stat().st_size, config.threads, config.gpu_layers))
     if config.with_embeddings:
         params.embedding = True
+        if not header.has_pooling:
+            params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
         batch = max(batch, config.context_length)
     params.n_batch = params.n_ubatch = batch
     params.cache_ram_mib = PROMPT_CACHE_MIB
@@ -131,8 +135,9 @@ def build_params(config: LlamaCppConfig, server_key: str, chat_template: str | N
     params.api_keys = [server_key]
     params.n_threads_http = config.parallel + 4
     params.verbosity = 0
-    if chat_template is not None:
-        params.chat_template = chat_template
+    with_tools = teach_tools(header.chat_template or "")
+    if with_tools is not None:
+        params.chat_template = with_tools
     for name, value in config.options.items():
         _set_option(params, name, value, config.model_id)
     return params

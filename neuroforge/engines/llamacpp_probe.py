@@ -1,6 +1,7 @@
 """Tokens and their log-probabilities, from llama.cpp's own routes (NextTokenModel of label_scores).
 
-llama.cpp tells the log-probability that the chosen token had before any bias and filter: so a token is made to be chosen.
+llama.cpp tells the log-probability that the chosen token had before any bias and filter: so a token is made to be the
+chosen one.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,21 +1,10 @@
-"""The chat template inside a GGUF file, and how one that knows no tools learns them.
+"""How a chat template that knows no tools learns them.
 
 llama.cpp silently drops `tools` when the template has no place for them. Templates of the ChatML family can be given
 one: for a conversation without tools the wrapped template renders exactly what the original does.
 """
 
-import mmap
-import struct
-from pathlib import Path
 from typing import Final
-
-from neuroforge.errors import EngineError
-
-TEMPLATE_KEY: Final = b"tokenizer.chat_template"
-_MAGIC = b"GGUF"
-_STRING, _ARRAY = 8, 9
-_SIZE_BY_TYPE = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-"""Bytes of each fixed-size GGUF value type. Source: the GGUF specification, version 3."""
 
 _WITH_TOOLS: Final = r"""{%- set nf = namespace(has_tools=false) -%}
 {%- if tools -%}{%- set nf.has_tools = true -%}{%- endif -%}
@@ -57,53 +46,3 @@ def teach_tools(template: str) -> str | None:
     if "tools" in template or "tool_calls" in template or "<|im_start|>" not in template:
         return None
     return _WITH_TOOLS + template + "{%- endif -%}"
-
-
-def read_chat_template(path: Path) -> str | None:
-    """Return the template in the file's header, None where it has none.
-
-    Raises:
-        EngineError: The file is no GGUF file, or its header is cut short.
-    """
-    with path.open("rb") as file:
-        try:
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _find_template(data)
-        except (ValueError, KeyError, struct.error, UnicodeDecodeError) as error:
-            raise EngineError(f"{path.name} is no GGUF file, or its header is damaged") from error
-
-
-def _find_template(data: mmap.mmap) -> str | None:
-    if data[:4] != _MAGIC:
-        raise ValueError("no GGUF magic")
-    (n_entries,) = struct.unpack_from("<Q", data, 16)
-    at = 24
-    for _ in range(n_entries):
-        key, at = _read_string(data, at)
-        (kind,) = struct.unpack_from("<I", data, at)
-        if key == TEMPLATE_KEY and kind == _STRING:
-            return _read_string(data, at + 4)[0].decode()
-        at = _skip_value(data, at + 4, kind)
-    return None
-
-
-def _read_string(data: mmap.mmap, at: int) -> tuple[bytes, int]:
-    (length,) = struct.unpack_from("<Q", data, at)
-    end = at + 8 + length
-    if end > len(data):
-        raise ValueError("cut short")
-    return data[at + 8 : end], end
-
-
-def _skip_value(data: mmap.mmap, at: int, kind: int) -> int:
-    if kind == _STRING:
-        return _read_string(data, at)[1]
-    if kind != _ARRAY:
-        return at + _SIZE_BY_TYPE[kind]
-    element_kind, n_elements = struct.unpack_from("<IQ", data, at)
-    at += 12
-    if element_kind in _SIZE_BY_TYPE:
-        return int(at + _SIZE_BY_TYPE[element_kind] * n_elements)
-    for _ in range(n_elements):
-        at = _skip_value(data, at, element_kind)
-    return at
