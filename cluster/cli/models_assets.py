@@ -1,7 +1,6 @@
 """`models list|show|pull|rm`: the files on this machine."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +9,6 @@ from cluster.cli.output import bytes_text, print_json, print_table
 from cluster.cli.shared import JsonOption, Shared, shared
 
 if TYPE_CHECKING:
-    from neuroforge.assets.progress import Progress
     from neuroforge.assets.store import AssetStore
 
 NameArgument = Annotated[str, typer.Argument(help="Name, as `models list` shows it.")]
@@ -84,13 +82,14 @@ def pull(
     as_json: JsonOption = False,
 ) -> None:
     """Download, verify and place models; goes on where an earlier pull stopped."""
+    from rich.console import Console
+
+    from cluster.prepare import ProgressBars
+
     options = shared(context)
     store = open_assets(options)
-    wanted = list(names) if names else needed_assets(options)
-    paths = {}
-    with progress_bars(is_quiet=as_json) as report:
-        for name in wanted:
-            paths[name] = str(store.ensure(name, report))
+    with nullcontext() if as_json else ProgressBars(Console(stderr=True)) as report:
+        paths = {name: str(store.ensure(name, report)) for name in names or configured_assets(options)}
     if as_json:
         print_json([{"name": name, "path": path} for name, path in paths.items()])
         return
@@ -98,8 +97,8 @@ def pull(
         typer.echo(f"{name}: {path}")
 
 
-def needed_assets(options: Shared) -> list[str]:
-    """Return what the settings name: the models that are files of the catalog, and the router's embedder."""
+def configured_assets(options: Shared) -> list[str]:
+    """Return all that the settings name, preloaded or not: models that are files of the catalog, and the embedder."""
     settings = options.settings()
     models = [model.asset_name for model in settings.models if model.asset_name is not None]
     return list(dict.fromkeys([*models, settings.router.embedder]))
@@ -118,32 +117,3 @@ def remove(
         return
     for name, n_bytes in freed.items():
         typer.echo(f"{name}: removed, {bytes_text(n_bytes)} given back")
-
-
-@contextmanager
-def progress_bars(is_quiet: bool) -> "Iterator[Progress | None]":
-    """Yield what a pull reports to: one bar an asset on a terminal's stderr, else nothing."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if is_quiet or not console.is_terminal:
-        yield None
-        return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bars:
-        task_by_name: dict[str, Any] = {}
-
-        def report(name: str, done_bytes: int, total_bytes: int | None) -> None:
-            if name not in task_by_name:
-                task_by_name[name] = bars.add_task(name, total=total_bytes)
-            bars.update(task_by_name[name], completed=done_bytes, total=total_bytes)
-
-        yield report

@@ -235,3 +235,15 @@ def test_ages_are_readable(since_s: float | None, text: str) -> None:
 
 def test_the_root_command_fails_clearly() -> None:
     assert isinstance(get_command(app), typer.core.TyperGroup)
+
+
+def test_stopping_without_a_server_says_so(cli: Cli) -> None:
+    assert cli("stop").stdout == "nothing was running\n"
+    assert cli.json("stop") == {"stopped": False}
+
+
+@pytest.mark.parametrize("word", ["serve", "dev"])
+def test_broken_settings_are_named_before_anything_starts(cli: Cli, word: str) -> None:
+    path = cli.config("gateway: {prot: 1}\n")
+    result = cli(word, "--config", str(path))
+    assert (result.exit_code, "gateway.prot: unknown key" in result.stderr) == (1, True)
