@@ -92,7 +92,6 @@ def pull_entry(entry: AssetEntry, known: Manifest | None, place: Workplace, netw
     except HashMismatch:
         shutil.rmtree(place.staging, ignore_errors=True)
         raise
-    shutil.rmtree(place.staging, ignore_errors=True)
     placed = [pulled.get(file.name) or _vouched(file, known, place) for file in entry.files]
     return Manifest(name=entry.name, files=tuple(one for one in placed if one is not None))
 

@@ -130,7 +130,7 @@ class AssetStore:
         """
         entry = self.entry(name)
         with self._lock(entry.name):
-            directory, staging = self._directory_of(entry), self._staging_of(entry)
+            directory, staging = self._directory_of(entry), self._staging_of(entry).parent
             freed = used_bytes(directory) + used_bytes(staging)
             if not entry.is_user_added and not directory.exists() and not staging.exists():
                 raise AssetNotFound(f"{entry.name} is not here: nothing to remove", name=entry.name)
@@ -177,6 +177,7 @@ class AssetStore:
         if entry.is_user_added:
             _check_ggufs(entry, place.directory)
         write_manifest(manifest, place.directory)
+        shutil.rmtree(place.staging.parent, ignore_errors=True)
         if any(file.sha256 is None for file in entry.files):
             self._change_user_catalog(entry.name, _pinned(entry, manifest))
         logger.info(
@@ -212,18 +213,22 @@ class AssetStore:
     def _staging_of(self, entry: AssetEntry) -> Path:
         """Keyed by content: parts of a file that the catalog has since replaced are not joined into the new one."""
         key = "\n".join(file.sha256 or file.model_dump_json() for file in entry.files)
-        return self.directory / ".staging" / f"{entry.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        return self.directory / ".staging" / entry.name / hashlib.sha256(key.encode()).hexdigest()[:16]
 
     def _lock(self, name: str) -> FileLock:
         locks = self.directory / ".locks"
         locks.mkdir(parents=True, exist_ok=True)
         return FileLock(locks / f"{name}.lock")
 
-    def _change_user_catalog(self, name: str, entry: AssetEntry | None) -> None:
+    def _change_user_catalog(self, name: str, entry: AssetEntry | None, is_new: bool = False) -> None:
         with self._lock(".user-catalog"):
             path = self.directory / USER_CATALOG
-            others = [one for one in load_user(path) if one.name != name]
-            write_atomically(path, dump_entries([*others, entry] if entry is not None else others))
+            own = load_user(path)
+            if is_new and any(one.name == name for one in (*self._builtin, *own)):
+                raise ConflictError(f"an asset called {name!r} exists: choose another with --name, or remove it first")
+            others = [one for one in own if one.name != name]
+            # For its owner only: a URL may hold a token.
+            write_atomically(path, dump_entries([*others, entry] if entry is not None else others), mode=0o600)
 
 
 def _check_ggufs(entry: AssetEntry, directory: Path) -> None:

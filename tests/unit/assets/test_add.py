@@ -80,6 +80,7 @@ def test_a_url_is_pinned_on_first_use(server: AssetServer, make_store: StoreMake
     assert store.add(f"{server.url}/models/tiny.gguf?download=1").files[0].sha256 is None
     assert store.ensure("tiny").read_bytes() == small_model()
     assert store.entry("tiny").files[0].sha256 == digest(small_model())
+    assert (store.directory / "user.yaml").stat().st_mode & 0o777 == 0o600
     store.ensure("tiny").write_bytes(b"x")
     server.put("/models/tiny.gguf", small_model() + b"changed")
     with pytest.raises(Exception, match="offers"):
