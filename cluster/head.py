@@ -37,6 +37,7 @@ class Head:
         wanted = self._settings.ray
         if self._owns_ray:
             context = ray.init(
+                address="local",  # None would join whatever cluster was last started on this machine
                 num_cpus=wanted.num_cpus,
                 include_dashboard=True,
                 dashboard_host="127.0.0.1",
