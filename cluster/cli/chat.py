@@ -25,7 +25,7 @@ def chat(
 
     question = prompt
     if question is None and not sys.stdin.isatty():
-        question = sys.stdin.read().strip()
+        question = sys.stdin.buffer.read().decode("utf-8", errors="replace").strip()
         if not question:
             raise typer.BadParameter("nothing was piped in", param_hint="PROMPT")
     if question is None and as_json:

@@ -1,10 +1,11 @@
 """`doctor`: is this machine ready to serve, and if not, what would help."""
 
+import sys
 from typing import TYPE_CHECKING
 
 import typer
 
-from cluster.cli.output import is_terminal, print_json
+from cluster.cli.output import has_colour, print_json
 from cluster.cli.shared import JsonOption, Shared, shared
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ def _print_checks(checks: "Sequence[Check]") -> None:
     """Write a line a check and its remedy below; no table, because what was found may be long."""
     width = max(len(one.name) for one in checks)
     for one in checks:
-        level = typer.style(f"{one.level:<4}", fg=COLOUR_BY_LEVEL[one.level]) if is_terminal() else f"{one.level:<4}"
+        level = (
+            typer.style(f"{one.level:<4}", fg=COLOUR_BY_LEVEL[one.level])
+            if has_colour(sys.stdout)
+            else f"{one.level:<4}"
+        )
         typer.echo(f"{level}  {one.name:<{width}}  {one.detail}")
         if one.remedy:
             typer.echo(f"{'':<{width + 8}}-> {one.remedy}")

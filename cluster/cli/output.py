@@ -1,9 +1,10 @@
 """Values -> a table for people, aligned text for pipes, or JSON for programs."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -16,6 +17,11 @@ UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 def is_terminal() -> bool:
     """Whether a person reads stdout."""
     return sys.stdout.isatty()
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Whether escape codes may be written: to a terminal, unless NO_COLOR asks for none (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
 def console() -> "Console":
@@ -75,7 +81,7 @@ def _style_of(cell: str) -> str:
 
 def dim(text: str) -> str:
     """Return the text greyed for a terminal, plain for a pipe."""
-    return typer.style(text, dim=True) if sys.stderr.isatty() else text
+    return typer.style(text, dim=True) if has_colour(sys.stderr) else text
 
 
 def bytes_text(n_bytes: int | None) -> str:

@@ -65,7 +65,10 @@ class AsyncTransport:
 
     def _request(self, call: Call[T], timeout_s: float | None = None) -> "aiohttp.client._RequestContextManager":
         if self._session is None:
-            self._session = aiohttp.ClientSession(headers=self._headers, read_bufsize=MAX_LINE_BYTES)
+            connector = aiohttp.TCPConnector(limit=0)  # the server limits; a hidden queue here would only look like one
+            self._session = aiohttp.ClientSession(
+                headers=self._headers, read_bufsize=MAX_LINE_BYTES, connector=connector
+            )
         payload = call.payload
         limits = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, sock_read=timeout_s or self._timeout_s)
         headers = {} if payload is None else {"content-type": "application/json"}
