@@ -13,7 +13,7 @@ from neuroforge.gateway.call import Call
 from neuroforge.gateway.parts import GatewayOptions
 
 LOCAL_ACTOR = "local"
-_BEARER = re.compile(r"[Bb]earer +(nf-([A-Za-z0-9]{1,64})-[A-Za-z0-9_-]{1,200})")
+_BEARER = re.compile(r"(?i:bearer) +(nf-([A-Za-z0-9]{1,64})-[A-Za-z0-9_-]{1,200})")
 _NO_HASH = hashlib.sha256(b"").hexdigest()
 _BOTH: frozenset[Scope] = frozenset({"inference", "admin"})
 

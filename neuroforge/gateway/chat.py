@@ -3,7 +3,7 @@
 from typing import Any
 
 from neuroforge.contracts.base import JsonObject
-from neuroforge.errors import RequestError, UnsupportedParameter
+from neuroforge.errors import RequestError
 from neuroforge.gateway import wire_requests
 from neuroforge.gateway.ask import Ask, ask_from
 from neuroforge.gateway.body import parse
@@ -19,8 +19,7 @@ def parse_chat(payload: bytes) -> Ask:
     """Check a body and say what it needs.
 
     Raises:
-        RequestError: It breaks the schema; names the field.
-        UnsupportedParameter: A field that nobody can honour.
+        RequestError: It breaks the schema; names the field. UnsupportedParameter: nobody can honour it.
     """
     return ask_chat(parse(wire_requests.CHAT, payload, _NAMES))
 
@@ -133,7 +132,8 @@ def _take_format(wanted: JsonObject | None, needs: Needs) -> None:
         needs.add("json_object", "response_format")
     else:
         if wanted["json_schema"].get("schema") is None:
-            raise UnsupportedParameter("a json_schema without a schema", param="response_format.json_schema.schema")
+            param = "response_format.json_schema.schema"
+            raise RequestError(f"Missing required parameter: '{param}'", param=param)
         check_json(wanted, "response_format")
         needs.add("json_schema", "response_format")
     needs.body["response_format"] = wanted

@@ -9,6 +9,8 @@ from neuroforge.errors import RequestError
 from neuroforge.gateway.body import path_of
 from neuroforge.gateway.errors import envelope, envelope_of
 
+_METHODS_BY_PATH = {"/admin/v1/keys": "GET, POST"}
+"""Paths with several methods: Starlette's Allow header names those of the first route only."""
 _CODE_BY_STATUS = {404: "route_not_found", 405: "method_not_allowed", 413: "request_too_large"}
 
 
@@ -22,7 +24,10 @@ async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
     }
     message = messages.get(error.status_code, "the request cannot be read")
     body = envelope(message, "invalid_request_error", _CODE_BY_STATUS.get(error.status_code, "invalid_request"))
-    return JSONResponse(body, status_code=error.status_code, headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405 and request.url.path in _METHODS_BY_PATH:
+        headers["Allow"] = _METHODS_BY_PATH[request.url.path]
+    return JSONResponse(body, status_code=error.status_code, headers=headers)
 
 
 async def on_invalid_request(_request: Request, error: Exception) -> JSONResponse:

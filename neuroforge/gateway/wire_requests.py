@@ -91,7 +91,7 @@ class CompletionRequest(TypedDict, total=False):
     prompt: Required[Texts]
     stream: bool | None
     stream_options: StreamOptions | None
-    max_tokens: Tokens | None
+    max_tokens: Annotated[int, Field(ge=0, le=2**31 - 1)] | None
     temperature: Temperature | None
     top_p: Unit | None
     frequency_penalty: Penalty | None

@@ -2,11 +2,12 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from fastapi import FastAPI
 
 from neuroforge.contracts.base import JsonObject
@@ -111,7 +112,7 @@ class FakeOrchestrator:
             raise
         return Completed(decision=decision(routing.model_id or "small"), body=dict(self.body))
 
-    async def stream(self, routing: RoutingRequest, request: EngineRequest) -> AsyncIterator[StreamEvent]:
+    async def stream(self, routing: RoutingRequest, request: EngineRequest) -> AsyncGenerator[StreamEvent, None]:
         self._note(routing, request)
         try:
             yield Decided(decision=decision(routing.model_id or "small"))
@@ -320,8 +321,6 @@ class Reply:
     body: bytes
 
     def json(self) -> Any:
-        import orjson
-
         return orjson.loads(self.body)
 
     @property
@@ -331,7 +330,7 @@ class Reply:
 
     def events(self) -> list[tuple[str | None, str]]:
         """(event name, data) of each SSE event; comments have the name ':'."""
-        found = []
+        found: list[tuple[str | None, str]] = []
         for block in self.body.decode().split("\n\n"):
             if not block:
                 continue
@@ -372,8 +371,6 @@ class Client:
         headers: Mapping[str, str] | None = None,
         gone: asyncio.Event | None = None,
     ) -> Reply:
-        import orjson
-
         payload = b"" if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
         sent = {"host": "127.0.0.1:8000", "content-type": "application/json"}
         if self.secret is not None:

@@ -71,7 +71,7 @@ async def test_auto_chooses_among_the_keys_models() -> None:
     async with gateway.running() as client:
         client.secret = secret
         await client.post(PATH, {**CHAT, "model": "auto"})
-    assert gateway.orchestrator.routings[0].allowed_models == {"big"}
+    assert gateway.orchestrator.routings[0].allowed_models == frozenset({"big"})
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])

@@ -1,9 +1,14 @@
 """Audit events, counters and the exchange with the store."""
 
+import asyncio
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from neuroforge.contracts.keys import AuditEvent
 from neuroforge.errors import StorageError
+from neuroforge.gateway.app import build_app
 from neuroforge.gateway.audit import AuditBuffer
 from neuroforge.gateway.desk import open_desk
 from neuroforge.gateway.exchange import StateExchange
@@ -110,6 +115,37 @@ async def test_when_the_store_is_away_events_wait_and_the_failure_is_counted() -
     gateway.state.error = None
     assert await exchange.try_once() is True
     assert times(tuple(gateway.state.events)) == [1.0]
+
+
+async def test_further_loops_live_as_long_as_the_app() -> None:
+    gateway = Gateway()
+    seen: list[str] = []
+
+    async def loop() -> None:
+        seen.append("started")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.append("stopped")
+
+    app = build_app(replace(parts(gateway), background=(loop,)))
+    async with app.router.lifespan_context(app):
+        await asyncio.sleep(0)
+        assert seen == ["started"]
+    assert seen == ["started", "stopped"]
+
+
+async def test_a_loop_that_ends_by_an_error_is_counted_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    gateway = Gateway()
+
+    async def loop() -> None:
+        raise StorageError("away")
+
+    app = build_app(replace(parts(gateway), background=(loop,)))
+    async with app.router.lifespan_context(app):
+        await asyncio.sleep(0)
+        assert gateway.metrics.counts["neuroforge_gateway_loop_failures_total"] == 1
+    assert "a background loop of the gateway ended" in caplog.text
 
 
 async def test_shutting_down_hands_over_every_batch() -> None:

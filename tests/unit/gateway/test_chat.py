@@ -1,5 +1,6 @@
 from typing import Any
 
+import orjson
 import pytest
 
 from neuroforge.errors import UnsupportedParameter
@@ -111,7 +112,7 @@ async def test_max_completion_tokens_is_max_tokens() -> None:
 
 
 async def test_an_answer_sent_back_with_empty_fields_is_accepted() -> None:
-    back = {"role": "assistant", "content": None, "refusal": None, "annotations": [], "audio": None}
+    back: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None, "annotations": [], "audio": None}
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     talk = [*ASK, {**back, "tool_calls": [call]}, {"role": "tool", "tool_call_id": "c", "content": "1"}]
     messages = (await sent(messages=talk)).orchestrator.requests[0].body["messages"]
@@ -170,8 +171,6 @@ async def test_what_nobody_can_honour_is_refused_by_name(name: str, value: Any) 
     ],
 )
 async def test_a_wrong_value_is_a_400_with_its_path(fields: dict[str, Any], param: str) -> None:
-    import orjson
-
     payload = orjson.dumps({**CHAT, **fields}, option=orjson.OPT_NON_STR_KEYS).replace(b'"BIG"', b"1" + b"0" * 30)
     async with Gateway().running() as client:
         reply = await client.post(PATH, payload)
