@@ -73,7 +73,8 @@ def test_a_stream_that_is_refused_raises_what_the_server_named(gateway: Loopback
 
 
 def test_a_responses_stream_ends_with_its_own_event(gateway: Loopback, client: Client) -> None:
-    events: list[dict[str, Any]] = [{"type": "response.created"}, {"type": "response.completed", "response": {"error": None}}]
+    last: dict[str, Any] = {"type": "response.completed", "response": {"error": None}}
+    events: list[dict[str, Any]] = [{"type": "response.created"}, last]
     gateway.stream("/v1/responses", *(f"event: {one['type']}\n" + data(one) for one in events))
     assert list(client.stream_responses("Hi")) == events
 
