@@ -1,6 +1,6 @@
 """Run by test_serve_deploy.py in a process of its own: `serve deploy` twice, with a model loaded in between.
 
-Prints one line of JSON: the model's state after the second deployment, and an answer of it.
+Writes the model's state after the second deployment to `seen.json` in its home, and whether it answered.
 """
 
 import json
@@ -47,7 +47,8 @@ def main(home: Path, port: int, dashboard_port: int) -> None:
         client.wait_ready(180)
         body = ask(client)
         state = next(one.state for one in client.models() if one.id == "small")
-        print(json.dumps({"is_ready": state == ModelState.READY, "answered": bool(body["choices"])}))
+        seen = {"is_ready": state == ModelState.READY, "answered": bool(body["choices"])}
+        (home / "seen.json").write_text(json.dumps(seen))
     finally:
         ray.shutdown()
 
