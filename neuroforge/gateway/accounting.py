@@ -9,25 +9,21 @@ from neuroforge.gateway.limits import Limiter
 from neuroforge.gateway.parts import GatewayParts
 
 REQUESTS = "neuroforge_requests_total"
+"""Counter: requests answered, by route, model and status; the model is empty where none was decided."""
 TOKENS = "neuroforge_tokens_total"
+"""Counter: tokens, by model and kind (prompt, completion, cached)."""
 LATENCY = "neuroforge_request_latency_seconds"
+"""Histogram: from request to the answer's last byte, by route and model."""
 TTFT = "neuroforge_time_to_first_token_seconds"
+"""Histogram: from request to the first chunk of a stream, by model."""
 IN_FLIGHT = "neuroforge_requests_in_flight"
+"""Gauge: requests that a gateway replica is answering, by replica."""
 AUDIT_DROPPED = "neuroforge_audit_events_dropped_total"
+"""Counter: audit events lost because the store was away."""
 EXCHANGE_FAILURES = "neuroforge_state_exchange_failures_total"
+"""Counter: exchanges of a gateway replica with the store that failed."""
 LOOP_FAILURES = "neuroforge_gateway_loop_failures_total"
-
-METRICS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    REQUESTS: ("counter", "Requests answered, by route, model and HTTP status.", ("route", "model", "status")),
-    TOKENS: ("counter", "Tokens by model and kind (prompt, completion, cached).", ("model", "kind")),
-    LATENCY: ("histogram", "Seconds from request to the answer's last byte.", ("route", "model")),
-    TTFT: ("histogram", "Seconds from request to the first chunk of a stream.", ("model",)),
-    IN_FLIGHT: ("gauge", "Requests that this gateway replica is answering.", ("replica",)),
-    AUDIT_DROPPED: ("counter", "Audit events lost because the store was away.", ()),
-    EXCHANGE_FAILURES: ("counter", "Failed exchanges of a gateway replica with the store.", ()),
-    LOOP_FAILURES: ("counter", "Background loops of a gateway replica that ended by an error.", ()),
-}
-"""Every metric of the gateway: kind, help text and tag names, for whoever implements Metrics."""
+"""Counter: background loops of a gateway replica that ended by an error."""
 
 
 class Ledger:
