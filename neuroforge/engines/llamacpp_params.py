@@ -156,7 +156,7 @@ def _set_option(params: Any, name: str, value: Any, model_id: str) -> None:
         raise ConfigError(f"{model_id}: llama.cpp has no option {name!r}{hint}", key=name)
     try:
         setattr(owner, leaf, _typed(getattr(owner, leaf), value))
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         kind = type(getattr(owner, leaf)).__name__
         raise ConfigError(f"{model_id}: engine_options.{name} must be {kind}: {value!r}", key=name) from error
 
