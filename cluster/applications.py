@@ -1,5 +1,7 @@
 """ModelSpec -> Serve application: the only caller of serve.run and serve.delete."""
 
+import hashlib
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from ray import serve
 from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
 from cluster.deployments import build_llamacpp_application
+from cluster.fleet_diff import SOFT_FIELDS
 from cluster.fleet_model import Observed
 from cluster.vllm import build_vllm_application
 from cluster.weights import model_facts
@@ -26,7 +29,8 @@ _STATE_BY_STATUS = {
     ApplicationStatus.DELETING: ModelState.UNLOADING,
 }
 
-Builder = Callable[[ModelSpec], serve.Application]
+Builder = Callable[[ModelSpec, str], serve.Application]
+"""(spec, version of its code and settings) -> application."""
 
 
 class ServeApplications:
@@ -37,15 +41,16 @@ class ServeApplications:
         self._drain_timeout_s = drain_timeout_s
         self._builders = builders
         self._upstreams: set[str] = set()
+        self._versions: dict[str, str] = {}
 
     def deploy(self, spec: ModelSpec) -> None:
         """Create or update the application; Serve starts its replicas in the background."""
         if spec.engine == EngineKind.OPENAI_HTTP:
             self._upstreams.add(spec.id)
             return
-        target = serve.RunTarget(
-            target=self._builders[spec.engine](spec), name=APP_PREFIX + spec.id, route_prefix=f"/models/{spec.id}"
-        )
+        version = self._versions[spec.id] = self._version(spec)
+        application = self._builders[spec.engine](spec, version)
+        target = serve.RunTarget(target=application, name=APP_PREFIX + spec.id, route_prefix=f"/models/{spec.id}")
         serve.run_many([target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
 
     def delete(self, model_id: str) -> None:
@@ -79,6 +84,19 @@ class ServeApplications:
         if is_single_node and spec.gpus == 0:
             check_fits(spec, facts, free_bytes=psutil.virtual_memory().available)
 
+    def _version(self, spec: ModelSpec) -> str:
+        """The same as long as only the number of replicas changes, so that Serve keeps those that run.
+
+        A model that does not answer gets a new one, or Serve would see no reason to try again.
+        """
+        kept = spec.model_dump_json(exclude={"replicas", *SOFT_FIELDS})
+        digest = hashlib.sha256(kept.encode()).hexdigest()[:16]
+        known = self._versions.get(spec.id, "")
+        seen = self.observe().get(spec.id)
+        if known.startswith(digest) and seen is not None and seen.state == ModelState.READY:
+            return known
+        return f"{digest}-{secrets.token_hex(4)}"
+
 
 def _observed(overview: ApplicationStatusOverview) -> Observed:
     n_running = sum(one.replica_states.get("RUNNING", 0) for one in overview.deployments.values())
@@ -94,10 +112,10 @@ def _observed(overview: ApplicationStatusOverview) -> Observed:
 def default_builders(home: Path, drain_timeout_s: float, n_models: int) -> dict[EngineKind, Builder]:
     """Return how each kind of engine becomes an application; `n_models` share a machine's cores."""
 
-    def build_llamacpp(spec: ModelSpec) -> serve.Application:
-        return build_llamacpp_application(spec, home, drain_timeout_s, n_models)
+    def build_llamacpp(spec: ModelSpec, version: str) -> serve.Application:
+        return build_llamacpp_application(spec, version, home, drain_timeout_s, n_models)
 
-    def build_vllm(spec: ModelSpec) -> serve.Application:
-        return build_vllm_application(spec, home, drain_timeout_s, n_models)
+    def build_vllm(spec: ModelSpec, version: str) -> serve.Application:
+        return build_vllm_application(spec, version, home, drain_timeout_s, n_models)
 
     return {EngineKind.LLAMACPP: build_llamacpp, EngineKind.VLLM: build_vllm}

@@ -53,11 +53,14 @@ class LlamaCppReplica:
         await self._engine.check_health()
 
 
-def build_llamacpp_application(spec: ModelSpec, home: Path, drain_timeout_s: float, n_models: int) -> serve.Application:
+def build_llamacpp_application(
+    spec: ModelSpec, version: str, home: Path, drain_timeout_s: float, n_models: int
+) -> serve.Application:
     """Return the application of one llama.cpp model."""
     deployment = serve.deployment(
         LlamaCppReplica,
         name="model",
+        version=version,
         ray_actor_options=model_actor_options(spec),
         # The engine's own queue answers 429 with OpenAI's envelope; Serve's limit is only a last resort behind it.
         max_ongoing_requests=2 * (spec.parallel + spec.max_queue) + 64,

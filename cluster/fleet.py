@@ -9,7 +9,7 @@ import contextlib
 import logging
 from collections.abc import Iterable
 
-from cluster.fleet_diff import compare, differing_fields, is_preloaded, needs_restart
+from cluster.fleet_diff import compare, differing_fields, is_preloaded, needs_deployment, needs_restart
 from cluster.fleet_model import Describe, FleetModel, Observed
 from cluster.fleet_ports import Deployer, SpecStore
 from neuroforge.contracts.fleet import ActivityReport, ApplyRequest, FleetDiff, SpecChange
@@ -232,8 +232,10 @@ class FleetController:
         if known is None:
             known = self._models[spec.id] = FleetModel(spec, is_wanted=False)
             return known
-        if needs_restart(differing_fields(known.spec, spec)):
-            known.is_stale, known.abilities = True, None
+        fields = differing_fields(known.spec, spec)
+        known.is_stale = known.is_stale or needs_deployment(fields)
+        if needs_restart(fields):
+            known.abilities = None
         known.spec = spec
         return known
 

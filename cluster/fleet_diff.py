@@ -6,7 +6,9 @@ from neuroforge.contracts.fleet import SpecChange
 from neuroforge.contracts.models import ModelSpec
 
 SOFT_FIELDS = frozenset({"price", "tags", "keep_alive", "preload", "load_on_demand", "capabilities", "upstream"})
-"""Settings that take effect without replacing a replica."""
+"""Settings that take effect without Serve."""
+_SCALE_FIELDS = frozenset({"replicas"})
+"""Settings that Serve changes without replacing the replicas that run."""
 
 
 def compare(known: Mapping[str, ModelSpec], wanted_ids: Set[str], wished: Iterable[ModelSpec]) -> Iterator[SpecChange]:
@@ -35,6 +37,11 @@ def differing_fields(one: ModelSpec, other: ModelSpec) -> tuple[str, ...]:
 
 def needs_restart(fields: Iterable[str]) -> bool:
     """Return whether replicas must be replaced for these settings."""
+    return needs_deployment(set(fields) - _SCALE_FIELDS)
+
+
+def needs_deployment(fields: Iterable[str]) -> bool:
+    """Return whether Serve must be told at all."""
     return not SOFT_FIELDS.issuperset(fields)
 
 

@@ -24,7 +24,9 @@ _SIDE_CALLS = 64
 """Room for counts, statistics and health beside the generating requests."""
 
 
-def build_vllm_application(spec: ModelSpec, home: Path, drain_timeout_s: float, n_models: int) -> serve.Application:
+def build_vllm_application(
+    spec: ModelSpec, version: str, home: Path, drain_timeout_s: float, n_models: int
+) -> serve.Application:
     """Return the application of one vLLM model; building it needs neither vLLM nor torch in this process.
 
     The weights and the environment must be at the same place on every node that may run it.
@@ -37,11 +39,11 @@ def build_vllm_application(spec: ModelSpec, home: Path, drain_timeout_s: float, 
     source = weights_path(AssetStore(home), spec)
     token = ray.get(ray.get_actor(STATE_ACTOR, namespace=NAMESPACE).internal_token.remote())
     threads = spec.threads or max(1, (len(os.sched_getaffinity(0)) - 1) // max(1, n_models))
-    return bind_vllm(spec, source, python, token, threads, drain_timeout_s)
+    return bind_vllm(spec, version, source, python, token, threads, drain_timeout_s)
 
 
 def bind_vllm(
-    spec: ModelSpec, source: Path, python: Path, token: str, threads: int, drain_timeout_s: float
+    spec: ModelSpec, version: str, source: Path, python: Path, token: str, threads: int, drain_timeout_s: float
 ) -> serve.Application:
     """Return the application of a checkpoint directory.
 
@@ -67,16 +69,17 @@ def bind_vllm(
         kv_bytes=kv_cache_bytes(spec, read_facts(source)),
     )
     token_sha256 = hashlib.sha256(token.encode()).hexdigest()
-    return _deployment(spec, plan, cpus, drain_timeout_s).bind(plan.llm_config, token_sha256, plan.n_at_most)
+    return _deployment(spec, version, plan, cpus, drain_timeout_s).bind(plan.llm_config, token_sha256, plan.n_at_most)
 
 
-def _deployment(spec: ModelSpec, plan: VllmPlan, cpus: float, drain_timeout_s: float) -> serve.Deployment:
+def _deployment(spec: ModelSpec, version: str, plan: VllmPlan, cpus: float, drain_timeout_s: float) -> serve.Deployment:
     # The vLLM environment has none of our packages: what runs there travels with the deployment.
     for module in (vllm_app, vllm_guard):
         cloudpickle.register_pickle_by_value(module)
     return serve.deployment(
         vllm_app.VllmReplica,
         name="model",
+        version=version,
         ray_actor_options={"num_cpus": cpus, "runtime_env": plan.llm_config["runtime_env"]},
         placement_group_bundles=list(plan.bundles),
         placement_group_strategy="PACK",

@@ -3,8 +3,11 @@
 import time
 from collections.abc import Callable
 
+import psutil
+
 from neuroforge.client import Client
 from neuroforge.contracts.models import ModelSpec, ModelState, ModelStatus
+from tests.server import RunningServer
 
 WAIT_S = 120.0
 ASSET = "smollm2-135m-instruct"
@@ -35,3 +38,9 @@ def load(client: Client, spec: ModelSpec) -> None:
 def unload(client: Client, model_id: str) -> None:
     client.unload(model_id)
     until(lambda: status_of(client, model_id).state == ModelState.UNLOADED, f"{model_id} is unloaded")
+
+
+def replica_processes(server: RunningServer, model_id: str) -> list[psutil.Process]:
+    title = f"ServeReplica:model-{model_id}:"
+    everything = psutil.Process(int(server.state["pid"])).children(recursive=True)
+    return [one for one in everything if title in " ".join(one.cmdline())]

@@ -8,16 +8,10 @@ import pytest
 
 from neuroforge.contracts.models import ModelState
 from neuroforge.errors import StreamInterrupted
-from tests.cluster.fleet import load, small, status_of, unload, until
+from tests.cluster.fleet import load, replica_processes, small, status_of, unload, until
 from tests.server import RunningServer
 
 N_REQUESTS = 8
-
-
-def replica_processes(server: RunningServer, model_id: str) -> list[psutil.Process]:
-    title = f"ServeReplica:model-{model_id}:"
-    everything = psutil.Process(int(server.state["pid"])).children(recursive=True)
-    return [one for one in everything if title in " ".join(one.cmdline())]
 
 
 def kill_replica(server: RunningServer, model_id: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from neuroforge.contracts.models import ModelSpec, ModelState, ReplicaRange
 from neuroforge.errors import ConfigError, EngineUnavailable, ModelNotFound, NeuroForgeError, OutOfMemory
-from tests.cluster.fleet import ASSET, load, small, status_of, unload, until
+from tests.cluster.fleet import ASSET, load, replica_processes, small, status_of, unload, until
 from tests.server import RunningServer
 
 
@@ -60,11 +60,13 @@ def test_an_idle_model_unloads_after_keep_alive(gateway: RunningServer) -> None:
         until(lambda: status_of(client, "lifecycle-d").state == ModelState.UNLOADED, "idle unload")
 
 
-def test_scaling_to_two_replicas(gateway: RunningServer) -> None:
+def test_scaling_to_two_replicas_keeps_the_first(gateway: RunningServer) -> None:
     with gateway.admin() as client:
         load(client, small("lifecycle-e"))
+        first = {one.pid for one in replica_processes(gateway, "lifecycle-e")}
         client.scale("lifecycle-e", ReplicaRange(min=2, max=2))
         until(lambda: status_of(client, "lifecycle-e").n_replicas == 2, "two replicas")
+        assert first < {one.pid for one in replica_processes(gateway, "lifecycle-e")}
         client.scale("lifecycle-e", ReplicaRange(min=1, max=1))
         until(lambda: status_of(client, "lifecycle-e").n_replicas == 1, "one replica")
         unload(client, "lifecycle-e")
