@@ -23,6 +23,17 @@ _GATEWAY_MAX_ONGOING = 20_000
 _START_TRIES = 2
 
 
+def versioned(deployment: serve.Deployment, version: str) -> serve.Deployment:
+    """Return the deployment with this code version, so that Serve keeps replicas whose version has not changed.
+
+    Ray 2.60 took the public option away and makes a random version for every `serve.run`, which replaces all replicas
+    even when only their number changes; `ray.serve._private.client` still honours the attribute
+    (tests/cluster/test_lifecycle.py notices if it does no more).
+    """
+    deployment._version = version
+    return deployment
+
+
 @serve.ingress()
 class LlamaCppReplica:
     """One copy of one GGUF model in this process."""
@@ -60,7 +71,6 @@ def build_llamacpp_application(
     deployment = serve.deployment(
         LlamaCppReplica,
         name="model",
-        version=version,
         ray_actor_options=model_actor_options(spec),
         # The engine's own queue answers 429 with OpenAI's envelope; Serve's limit is only a last resort behind it.
         max_ongoing_requests=2 * (spec.parallel + spec.max_queue) + 64,
@@ -71,7 +81,7 @@ def build_llamacpp_application(
         logging_config=QUIET_LOGS,
         **autoscaling(spec),
     )
-    return deployment.bind(spec, home, n_models)
+    return versioned(deployment, version).bind(spec, home, n_models)
 
 
 @serve.ingress()

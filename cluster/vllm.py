@@ -9,6 +9,7 @@ import ray
 from ray import cloudpickle, serve
 
 from cluster import vllm_app, vllm_guard
+from cluster.deployments import versioned
 from cluster.names import NAMESPACE, STATE_ACTOR
 from cluster.resources import autoscaling, model_actor_options
 from cluster.vllm_env import find_python
@@ -76,10 +77,9 @@ def _deployment(spec: ModelSpec, version: str, plan: VllmPlan, cpus: float, drai
     # The vLLM environment has none of our packages: what runs there travels with the deployment.
     for module in (vllm_app, vllm_guard):
         cloudpickle.register_pickle_by_value(module)
-    return serve.deployment(
+    deployment = serve.deployment(
         vllm_app.VllmReplica,
         name="model",
-        version=version,
         ray_actor_options={"num_cpus": cpus, "runtime_env": plan.llm_config["runtime_env"]},
         placement_group_bundles=list(plan.bundles),
         placement_group_strategy="PACK",
@@ -91,3 +91,4 @@ def _deployment(spec: ModelSpec, version: str, plan: VllmPlan, cpus: float, drai
         logging_config={"enable_access_log": False},
         **autoscaling(spec),
     )
+    return versioned(deployment, version)
