@@ -9,50 +9,32 @@ import secrets
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Any
 
 import orjson
 import xllamacpp
 
+from neuroforge.assets.gguf import GgufHeader, read_gguf_header
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRoute, LabelLogprobs, LabelRequest, PromptText, TokenCount
 from neuroforge.contracts.models import Capability, EngineStats
 from neuroforge.engines.label_scores import score_labels
+from neuroforge.engines.llamacpp_capabilities import SUPPORTED_CAPABILITIES, with_embeddings
 from neuroforge.engines.llamacpp_chunks import AnswerCollector, ChunkTranslator
 from neuroforge.engines.llamacpp_gate import SlotGate
-from neuroforge.engines.llamacpp_header import read_header
 from neuroforge.engines.llamacpp_http import LlamaCppHttp
 from neuroforge.engines.llamacpp_memory import resident_bytes, return_free_memory
 from neuroforge.engines.llamacpp_meter import EngineMeter
 from neuroforge.engines.llamacpp_params import LlamaCppConfig, build_params
 from neuroforge.engines.llamacpp_probe import TokenProbe
-from neuroforge.engines.llamacpp_request import GenerationPlan, check_parameters, plan_generation
+from neuroforge.engines.llamacpp_request import GenerationPlan, ModelTraits, check_parameters, plan_generation
 from neuroforge.errors import EngineError, EngineUnavailable, RequestError, UnsupportedParameter
 
 logger = logging.getLogger(__name__)
 
-SUPPORTED_CAPABILITIES: Final[frozenset[Capability]] = frozenset(
-    {
-        "chat",
-        "completion",
-        "count_tokens",
-        "label_logprobs",
-        "tools",
-        "json_object",
-        "json_schema",
-        "logprobs",
-        "top_logprobs",
-        "seed",
-        "stop",
-        "n",
-        "logit_bias",
-        "penalties",
-    }
-)
-"""What this engine offers with any chat model whose template has, or can be given, a place for tools; `embedding`
-comes with `LlamaCppConfig.with_embeddings`. llama.cpp ignores echo, suffix, best_of and reasoning_effort."""
-
+__all__ = ["SUPPORTED_CAPABILITIES", "LlamaCppEngine"]
 CLOSE_TIMEOUT_S = 10.0
+VOCABULARY_KEY = "tokenizer.ggml.tokens"
 
 
 class LlamaCppEngine:
@@ -67,27 +49,32 @@ class LlamaCppEngine:
 
         Raises:
             ConfigError: An unknown or forbidden engine option.
-            EngineError: The file cannot be loaded.
+            DataError: No file, or no GGUF file.
+            EngineError: llama.cpp cannot load it.
         """
         self.config = config
         self._meter = EngineMeter()
         self._gate = SlotGate(config.model_id, config.parallel, config.max_queue, self._meter.retry_after_s)
         server_key = secrets.token_urlsafe(32)
-        self._server: Any = _start_server(config, server_key)
+        header = read_gguf_header(config.model_path)
+        self._server: Any = _start_server(config, server_key, header)
         self._http = LlamaCppHttp(config.model_id, self._server.listening_address, server_key)
         self._tokens = TokenProbe(config.model_id, self._http)
         self._is_closing = False
         properties = self._http.get_properties()
         self.context_length: int = properties["default_generation_settings"]["n_ctx"]
         """Of one sequence, as llama.cpp made it: at most what the model was trained for."""
-        self._has_tools = bool(properties.get("chat_template_caps", {}).get("supports_tools"))
+        self._traits = ModelTraits(
+            parallel=config.parallel,
+            has_tools=bool(properties.get("chat_template_caps", {}).get("supports_tools")),
+            n_vocabulary=header.array_lengths.get(VOCABULARY_KEY, 0),
+        )
 
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What this very model can do."""
-        missing: set[Capability] = set() if self._has_tools else {"tools"}
-        extra: set[Capability] = {"embedding"} if self.config.with_embeddings else set()
-        return (SUPPORTED_CAPABILITIES - missing) | extra
+        own = SUPPORTED_CAPABILITIES if self._traits.has_tools else SUPPORTED_CAPABILITIES - {"tools"}
+        return with_embeddings(own) if self.config.with_embeddings else own
 
     async def complete(self, route: EngineRoute, body: JsonObject) -> JsonObject:
         """Return OpenAI's whole answer; cancelling the call frees the slot.
@@ -164,7 +151,7 @@ class LlamaCppEngine:
 
     def _plan(self, route: EngineRoute, body: JsonObject) -> GenerationPlan:
         self._check_open()
-        return plan_generation(route, body, self.config.parallel, self._has_tools)
+        return plan_generation(route, body, self._traits)
 
     async def _generate(self, plan: GenerationPlan, translator: ChunkTranslator) -> AsyncGenerator[bytes, None]:
         async with self._gate.hold(plan.n_slots):
@@ -198,7 +185,7 @@ class LlamaCppEngine:
         return answer
 
     def _chat_body(self, prompt: PromptText) -> JsonObject:
-        if prompt.tools and not self._has_tools:
+        if prompt.tools and not self._traits.has_tools:
             raise UnsupportedParameter("the model's chat template has no place for tools", param="tools")
         body: JsonObject = prompt.model_dump(include={"messages", "tools"}, exclude_none=True)
         return body
@@ -208,8 +195,8 @@ class LlamaCppEngine:
             raise EngineUnavailable(f"{self.config.model_id} is being unloaded", model_id=self.config.model_id)
 
 
-def _start_server(config: LlamaCppConfig, server_key: str) -> Any:
-    params = build_params(config, server_key, read_header(config.model_path))
+def _start_server(config: LlamaCppConfig, server_key: str, header: GgufHeader) -> Any:
+    params = build_params(config, server_key, header)
     started_at_s = time.monotonic()
     try:
         server = xllamacpp.Server(params)

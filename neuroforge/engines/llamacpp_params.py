@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import xllamacpp
 
+from neuroforge.assets.gguf import GgufHeader
 from neuroforge.contracts.models import ModelSpec
-from neuroforge.engines.llamacpp_header import GgufHeader
+from neuroforge.engines.llamacpp_capabilities import wants_embeddings
 from neuroforge.engines.llamacpp_template import teach_tools
 from neuroforge.errors import ConfigError
 
@@ -20,6 +21,9 @@ PREFILL_BATCH_S = 0.25
 PREFILL_BYTES_PER_S = 14e9
 """Weights x tokens that one thread reads in a second of prefill; measured 145 tokens/s at 97 MB on an AVX2 core."""
 MIN_BATCH, MAX_BATCH = 8, 512
+TEMPLATE_KEY = "tokenizer.chat_template"
+POOLING_SUFFIX = ".pooling_type"
+"""In the file of an embedding model: how token vectors become one; other models get their mean."""
 PROMPT_CACHE_MIB = 128
 """llama.cpp's default keeps up to 8 GiB of old prompts in RAM, which no memory plan knows of."""
 
@@ -64,8 +68,7 @@ class LlamaCppConfig:
     @classmethod
     def from_spec(cls, spec: ModelSpec, model_path: Path, threads: int) -> "LlamaCppConfig":
         """Take what the spec says; `threads` is decided by who knows the machine and the other models."""
-        options = dict(spec.engine_options)
-        with_embeddings = bool(options.pop("embedding", False)) or "embedding" in (spec.capabilities or ())
+        options = {name: value for name, value in spec.engine_options.items() if name != "embedding"}
         return cls(
             model_id=spec.id,
             model_path=model_path,
@@ -74,7 +77,7 @@ class LlamaCppConfig:
             max_queue=spec.max_queue,
             threads=threads,
             gpu_layers=-1 if spec.gpus > 0 else 0,
-            with_embeddings=with_embeddings,
+            with_embeddings=wants_embeddings(spec),
             options=options,
         )
 
@@ -124,7 +127,7 @@ def build_params(config: LlamaCppConfig, server_key: str, header: GgufHeader) ->
     batch = max(config.parallel, prefill_batch(config.model_path.stat().st_size, config.threads, config.gpu_layers))
     if config.with_embeddings:
         params.embedding = True
-        if not header.has_pooling:
+        if not any(key.endswith(POOLING_SUFFIX) for key in header.values):
             params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
         batch = max(batch, config.context_length)
     params.n_batch = params.n_ubatch = batch
@@ -135,7 +138,7 @@ def build_params(config: LlamaCppConfig, server_key: str, header: GgufHeader) ->
     params.api_keys = [server_key]
     params.n_threads_http = config.parallel + 4
     params.verbosity = 0
-    with_tools = teach_tools(header.chat_template or "")
+    with_tools = teach_tools(str(header.values.get(TEMPLATE_KEY) or ""))
     if with_tools is not None:
         params.chat_template = with_tools
     for name, value in config.options.items():

@@ -50,6 +50,17 @@ _SEEDS = 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
+class ModelTraits:
+    """What a request is checked against."""
+
+    parallel: int
+    """Sequences of the engine; more choices than that cannot be drawn."""
+    has_tools: bool
+    """Whether the chat template has a place for tools."""
+    n_vocabulary: int
+
+
+@dataclass(frozen=True)
 class GenerationPlan:
     """One generation: what to send, and how to read what comes back."""
 
@@ -84,30 +95,27 @@ def check_parameters(route: EngineRoute, body: JsonObject) -> JsonObject:
     return given
 
 
-def plan_generation(route: EngineRoute, body: JsonObject, parallel: int, has_tools: bool) -> GenerationPlan:
+def plan_generation(route: EngineRoute, body: JsonObject, model: ModelTraits) -> GenerationPlan:
     """Return the plan for a chat or completion body.
 
-    Args:
-        parallel: Sequences of the engine; more choices than that cannot be drawn.
-        has_tools: Whether the model's chat template has a place for tools.
     Raises:
         RequestError: The body has a field that cannot be honoured, or lacks one.
     """
     given = check_parameters(route, body)
     is_chat = route == "chat/completions"
     n = int(given.get("n", 1))
-    if not 1 <= n <= parallel:
-        raise UnsupportedParameter(f"n={n}: this model draws 1 to {parallel} choices at a time", param="n")
+    if not 1 <= n <= model.parallel:
+        raise UnsupportedParameter(f"n={n}: this model draws 1 to {model.parallel} choices at a time", param="n")
     sent = {name: value for name, value in given.items() if name not in ("model", "max_completion_tokens")}
     if "max_completion_tokens" in given:
         sent["max_tokens"] = given["max_completion_tokens"]
     stream_options = sent.pop("stream_options", None) or {}
     sent |= {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True, "cache_prompt": True}
-    _translate_sampling(sent)
+    _translate_sampling(sent, model.n_vocabulary)
     n_top_logprobs = _translate_logprobs(sent, is_chat)
     n_prompts, is_forced_call = 1, False
     if is_chat:
-        is_forced_call = _translate_chat(sent, has_tools)
+        is_forced_call = _translate_chat(sent, model.has_tools)
     else:
         n_prompts = _count_prompts(sent.get("prompt"))
     return GenerationPlan(
@@ -122,20 +130,21 @@ def plan_generation(route: EngineRoute, body: JsonObject, parallel: int, has_too
     )
 
 
-def _translate_sampling(sent: JsonObject) -> None:
+def _translate_sampling(sent: JsonObject, n_vocabulary: int) -> None:
     if "seed" in sent:
         sent["seed"] = int(sent["seed"]) % _SEEDS
     if sent.get("frequency_penalty") or sent.get("presence_penalty"):
         sent["repeat_last_n"] = -1  # OpenAI's penalties look at the whole text, llama.cpp's at the last 64 tokens
     if "logit_bias" in sent:
-        sent["logit_bias"] = [[_token_id(token), float(bias)] for token, bias in sent["logit_bias"].items()]
+        sent["logit_bias"] = [
+            [_token_id(token, n_vocabulary), float(bias)] for token, bias in sent["logit_bias"].items()
+        ]
 
 
-def _token_id(token: str) -> int:
-    try:
-        return int(token)
-    except ValueError:
-        raise RequestError(f"logit_bias: {token!r} is no token id", param="logit_bias") from None
+def _token_id(token: str, n_vocabulary: int) -> int:
+    if not token.isdecimal() or int(token) >= n_vocabulary:
+        raise RequestError(f"logit_bias: token ids go from 0 to {n_vocabulary - 1}", param="logit_bias")
+    return int(token)
 
 
 def _translate_logprobs(sent: JsonObject, is_chat: bool) -> int | None:

@@ -20,7 +20,7 @@ from neuroforge.contracts.ports import INTERNAL_TOKEN_HEADER
 from neuroforge.engines.app import build_engine_app
 from neuroforge.engines.llamacpp import SUPPORTED_CAPABILITIES, LlamaCppEngine
 from neuroforge.engines.llamacpp_params import LlamaCppConfig
-from neuroforge.errors import ConfigError, EngineError, EngineUnavailable
+from neuroforge.errors import ConfigError, DataError, EngineUnavailable
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CHAT = "/v1/chat/completions"
@@ -369,7 +369,7 @@ async def test_close_cuts_streams_stops_threads_and_gives_memory_back(smollm2_pa
 async def test_a_file_that_is_no_model_is_an_error(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF but nothing else")
-    with pytest.raises(EngineError, match=r"broken\.gguf"):
+    with pytest.raises(DataError, match=r"broken\.gguf"):
         LlamaCppEngine(LlamaCppConfig("broken", broken))
 
 

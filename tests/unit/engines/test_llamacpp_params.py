@@ -6,8 +6,8 @@ import xllamacpp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neuroforge.assets.gguf import GgufHeader
 from neuroforge.contracts.models import ModelSpec
-from neuroforge.engines.llamacpp_header import GgufHeader
 from neuroforge.engines.llamacpp_params import (
     MAX_BATCH,
     MIN_BATCH,
@@ -19,7 +19,8 @@ from neuroforge.engines.llamacpp_params import (
 )
 from neuroforge.errors import ConfigError
 
-NO_TEMPLATE = GgufHeader(chat_template=None, has_pooling=False)
+NO_TEMPLATE = GgufHeader()
+TEMPLATE = "tokenizer.chat_template"
 
 
 @pytest.fixture
@@ -76,14 +77,14 @@ def test_each_sequence_gets_the_context_length(model_path: Path) -> None:
 def test_embeddings_pool_by_mean_unless_the_model_says_how(model_path: Path) -> None:
     mean = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     assert params(model_path, with_embeddings=True).pooling_type == mean
-    own = params(model_path, GgufHeader(chat_template=None, has_pooling=True), with_embeddings=True)
+    own = params(model_path, GgufHeader(values={"bert.pooling_type": 1}), with_embeddings=True)
     assert own.pooling_type == xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_UNSPECIFIED
     assert own.n_ubatch >= 4096
 
 
 def test_a_chatml_template_is_taught_tools(model_path: Path) -> None:
     chatml = "{% for m in messages %}<|im_start|>{{ m.content }}{% endfor %}"
-    assert chatml in params(model_path, GgufHeader(chat_template=chatml, has_pooling=False)).chat_template
+    assert chatml in params(model_path, GgufHeader(values={TEMPLATE: chatml})).chat_template
     assert params(model_path).chat_template == ""
 
 
@@ -95,7 +96,7 @@ def test_options_reach_llama_cpp_nested_and_by_enum_name(model_path: Path) -> No
 
 
 def test_an_own_template_wins(model_path: Path) -> None:
-    header = GgufHeader(chat_template="<|im_start|>", has_pooling=False)
+    header = GgufHeader(values={TEMPLATE: "<|im_start|>"})
     assert params(model_path, header, options={"chat_template": "mine"}).chat_template == "mine"
 
 

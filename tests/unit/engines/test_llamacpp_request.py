@@ -5,19 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuroforge.contracts.chat import EngineRoute
-from neuroforge.engines.llamacpp_request import GenerationPlan, check_parameters, plan_generation
+from neuroforge.engines.llamacpp_request import GenerationPlan, ModelTraits, check_parameters, plan_generation
 from neuroforge.errors import RequestError, UnsupportedParameter
 
 HI = [{"role": "user", "content": "hi"}]
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 
 
-def chat(has_tools: bool = True, parallel: int = 4, **fields: Any) -> GenerationPlan:
-    return plan_generation("chat/completions", {"messages": HI, **fields}, parallel, has_tools)
+def chat(has_tools: bool = True, **fields: Any) -> GenerationPlan:
+    return plan_generation("chat/completions", {"messages": HI, **fields}, ModelTraits(4, has_tools, 100))
 
 
 def completion(**fields: Any) -> GenerationPlan:
-    return plan_generation("completions", {"prompt": "x", **fields}, 4, has_tools=False)
+    return plan_generation("completions", {"prompt": "x", **fields}, ModelTraits(4, False, 100))
 
 
 def test_every_generation_is_a_stream_with_progress() -> None:
@@ -110,6 +110,8 @@ def test_without_tools_nothing_is_said_of_them() -> None:
         ({"n": 5}, "n"),
         ({"n": 0}, "n"),
         ({"logit_bias": {"word": 1}}, "logit_bias"),
+        ({"logit_bias": {"100": 1}}, "logit_bias"),
+        ({"logit_bias": {"-1": 1}}, "logit_bias"),
         ({"messages": []}, "messages"),
         ({"messages": "hi"}, "messages"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content"),
@@ -133,7 +135,7 @@ def test_text_parts_pass() -> None:
 
 def test_a_completion_needs_a_prompt() -> None:
     with pytest.raises(RequestError, match="'prompt' is missing"):
-        plan_generation("completions", {}, 1, has_tools=False)
+        plan_generation("completions", {}, ModelTraits(4, False, 100))
 
 
 @pytest.mark.parametrize(

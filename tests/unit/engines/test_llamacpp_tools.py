@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuroforge.engines.llamacpp_tools import ForcedCallReader, forced_call
@@ -70,6 +70,7 @@ def test_the_name_comes_first_and_once() -> None:
 arguments = st.dictionaries(st.text(), st.recursive(st.integers() | st.text(), st.lists, max_leaves=5), max_size=4)
 
 
+@settings(deadline=None)
 @given(arguments, st.lists(st.integers(1, 9), min_size=1, max_size=200), st.sampled_from([None, 2]))
 def test_any_call_cut_anywhere_comes_out_whole(value: Any, cuts: list[int], indent: int | None) -> None:
     text = json.dumps({"name": "f", "arguments": value}, indent=indent)
