@@ -65,7 +65,7 @@ class ServeApplications:
         seen = {model_id: Observed(ModelState.READY, n_replicas=1) for model_id in self._upstreams}
         for name, overview in serve.status().applications.items():
             if name.startswith(APP_PREFIX):
-                seen[name.removeprefix(APP_PREFIX)] = _observed(overview)
+                seen[name.removeprefix(APP_PREFIX)] = observed(overview)
         return seen
 
     def check(self, spec: ModelSpec) -> None:
@@ -98,7 +98,7 @@ class ServeApplications:
         return f"{digest}-{secrets.token_hex(4)}"
 
 
-def _observed(overview: ApplicationStatusOverview) -> Observed:
+def observed(overview: ApplicationStatusOverview) -> Observed:
     n_running = sum(one.replica_states.get("RUNNING", 0) for one in overview.deployments.values())
     state = _STATE_BY_STATUS[overview.status]
     if state != ModelState.UNLOADING and n_running > 0:
