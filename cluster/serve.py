@@ -45,7 +45,7 @@ def run_serve(settings: Settings, config_path: Path | None, say: Say, reload: bo
     stop = _StopSignal()
     token_path = home / "ray-token"
     read_or_create_token(token_path)
-    environment.make_private_dir(environment.haproxy_dir(home))
+    environment.prepare_proxy(home)
     environment.apply_environment(environment.cluster_environment(settings, token_path))
     from cluster.head import Head  # ray is imported here: it reads the environment at import
 

@@ -27,7 +27,7 @@ def main(home: Path, port: int, dashboard_port: int) -> None:
     )
     token_path = home / "ray-token"
     read_or_create_token(token_path)
-    environment.make_private_dir(environment.haproxy_dir(home))
+    environment.prepare_proxy(home)
     environment.apply_environment(environment.cluster_environment(settings, token_path))
 
     import ray

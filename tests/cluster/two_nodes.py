@@ -35,7 +35,7 @@ def main(home: Path, port: int) -> None:
     read_or_create_token(token_path)
     tree = {"models": [SPEC], "gateway": {"port": port}, "storage": {"home": str(home)}, "ray": {"address": "auto"}}
     settings = settings_from_tree(tree, "two_nodes")
-    environment.make_private_dir(environment.haproxy_dir(home))
+    environment.prepare_proxy(home)
     environment.apply_environment(environment.cluster_environment(settings, token_path))
 
     from ray.cluster_utils import Cluster

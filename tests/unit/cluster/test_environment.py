@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.environment import cluster_environment, haproxy_dir, make_private_dir, side_ports
+from cluster.environment import cluster_environment, haproxy_dir, make_private_dir, prepare_proxy, side_ports
 from neuroforge.errors import ConfigError
 from neuroforge.settings import settings_from_tree
 
@@ -57,3 +57,10 @@ def test_a_link_in_the_place_of_the_private_directory_is_refused(tmp_path: Path)
     (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match="belongs to another user"):
         make_private_dir(tmp_path / "run")
+
+
+def test_serve_starts_haproxy_without_splicing(tmp_path: Path) -> None:
+    command = prepare_proxy(tmp_path)
+    assert environment_of(storage={"home": tmp_path})["RAY_SERVE_HAPROXY_BINARY_PATH"] == str(command)
+    assert command.stat().st_mode & 0o777 == 0o700
+    assert command.read_text().endswith('haproxy -dS "$@"\n')
