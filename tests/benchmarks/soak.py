@@ -43,7 +43,7 @@ def run(home: Path, assets_home: Path, with_litellm: bool) -> list[Figure]:
         Figure("rate", N_REQUESTS / took_s, "requests/s"),
         at_most(
             "memory of gateway, router and proxy, |last quarter / second - 1|",
-            abs(last / second - 1),
+            change,
             "ratio",
             MOST_GROWTH,
         ),

@@ -3,13 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx2
 import pytest
 
-from tests.contract.wire import ASK, ENDLESS, MODEL, error_of
+from tests.contract.wire import ASK, ENDLESS, MODEL, error_of, eventually
 from tests.server import RunningServer
 
 PATH = "/v1/chat/completions"
@@ -18,7 +18,8 @@ SHORT: dict[str, Any] = {"model": MODEL, "messages": ASK, "max_tokens": 1}
 FREE_WITHIN_S = 1.0
 MARGIN_S = 1.0
 """For the short request's own prefill and token, on a busy machine."""
-MOST_STREAMS = 400
+MOST_CALLS = 200
+"""More than a replica of the test's model takes and queues."""
 
 
 @pytest.fixture
@@ -44,7 +45,9 @@ def all_slots_taken(http: httpx2.Client, n_slots: int) -> Iterator[None]:
         for _ in range(n_slots):
             answer = streams.enter_context(http.stream("POST", PATH, json=STREAM))
             assert answer.status_code == 200
-            next(answer.iter_raw())
+            pieces = answer.iter_raw()
+            next(pieces)
+            streams.callback(pieces.close)  # also keeps it alive: a forgotten iterator hangs up
         blocked = http.post(PATH, json={**SHORT, "neuroforge": {"deadline_s": 0.3}})
         assert blocked.status_code == 504, "there was a slot left"
         yield
@@ -98,24 +101,19 @@ async def test_a_caller_who_hangs_up_before_an_answer_frees_the_slot(
 
 
 async def test_overload_is_a_429_that_says_when_to_come_back(many: httpx2.AsyncClient, http: httpx2.Client) -> None:
-    refused: list[httpx2.Response] = []
-    async with AsyncExitStack() as opened:
+    async def refusal() -> httpx2.Response:
+        answer = await many.post(PATH, json=ENDLESS)
+        assert answer.status_code != 200, "an endless answer ended"
+        return answer
 
-        async def open_one() -> None:
-            request = many.build_request("POST", PATH, json=STREAM)
-            answer = await many.send(request, stream=True)
-            opened.push_async_callback(answer.aclose)
-            if answer.status_code != 200:
-                await answer.aread()
-                refused.append(answer)
-
-        tasks = [asyncio.create_task(open_one()) for _ in range(MOST_STREAMS)]
-        await asyncio.wait(tasks, timeout=20, return_when=asyncio.FIRST_EXCEPTION)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    assert refused
-    assert {answer.status_code for answer in refused} == {429}
-    assert {error_of(answer)["code"] for answer in refused} == {"model_overloaded"}
-    assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
-    assert await asyncio.to_thread(seconds_to_answer, http) < FREE_WITHIN_S + MARGIN_S
+    tasks = [asyncio.create_task(refusal()) for _ in range(MOST_CALLS)]
+    done, _ = await asyncio.wait(tasks, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    answer = done.pop().result()
+    assert (answer.status_code, error_of(answer)["code"]) == (429, "model_overloaded")
+    assert int(answer.headers["retry-after"]) >= 1
+    await asyncio.to_thread(
+        eventually, lambda: http.post(PATH, json=SHORT).status_code == 200, FREE_WITHIN_S + MARGIN_S
+    )
