@@ -14,7 +14,8 @@ import pytest
 import requests
 
 from neuroforge.client import Client
-from tests.cluster.fleet import until
+from neuroforge.contracts.models import ModelSpec
+from tests.cluster.fleet import status_of, until
 from tests.server import RunningServer
 from tests.vllm.conftest import CONTEXT_LENGTH, MAX_QUEUE, MODEL, PARALLEL, START_TIMEOUT_S, wait_loaded
 
@@ -174,6 +175,15 @@ def test_no_prompt_is_in_any_log(client: Client, vllm_server: RunningServer) -> 
     texts = {path: path.read_bytes() for path in logs if path.is_file() and path.stat().st_size < 50_000_000}
     assert texts
     assert [path for path, text in texts.items() if CANARY.encode() in text] == []
+
+
+def test_an_option_that_vllm_does_not_know_is_named(vllm_server: RunningServer, checkpoint: Path) -> None:
+    tree = {"id": "wrong", "engine": "vllm", "path": str(checkpoint), "engine_options": {"no_such_option": 1}}
+    with vllm_server.admin() as admin:
+        admin.load("wrong", ModelSpec.model_validate({**tree, "context_length": 128, "parallel": 1}))
+        until(lambda: status_of(admin, "wrong").state == "failed", "it has failed", START_TIMEOUT_S)
+        assert "Unknown engine argument: no_such_option" in (status_of(admin, "wrong").error or "")
+        admin.unload("wrong")
 
 
 def test_a_killed_engine_is_replaced(client: Client, vllm_server: RunningServer) -> None:
