@@ -20,7 +20,10 @@ _BATCH_TOO_SMALL: Final = b"too large to process"
 
 
 class LlamaCppHttp:
-    """Posts bodies; raises our errors. No connection is kept: closing it is how a request is cancelled."""
+    """Posts bodies; raises our errors. Closing a connection is how a request is cancelled.
+
+    None is kept for the next request: llama.cpp closes them after a stream without a word.
+    """
 
     def __init__(self, model_id: str, address: str, server_key: str) -> None:
         self._model_id = model_id
