@@ -27,7 +27,13 @@ from neuroforge.engines.llamacpp_memory import resident_bytes, return_free_memor
 from neuroforge.engines.llamacpp_meter import EngineMeter
 from neuroforge.engines.llamacpp_params import LlamaCppConfig, build_params
 from neuroforge.engines.llamacpp_probe import TokenProbe
-from neuroforge.engines.llamacpp_request import GenerationPlan, ModelTraits, check_parameters, plan_generation
+from neuroforge.engines.llamacpp_request import (
+    GenerationPlan,
+    ModelTraits,
+    check_messages,
+    check_parameters,
+    plan_generation,
+)
 from neuroforge.errors import EngineError, EngineUnavailable, RequestError, UnsupportedParameter
 
 logger = logging.getLogger(__name__)
@@ -188,6 +194,7 @@ class LlamaCppEngine:
         if prompt.tools and not self._traits.has_tools:
             raise UnsupportedParameter("the model's chat template has no place for tools", param="tools")
         body: JsonObject = prompt.model_dump(include={"messages", "tools"}, exclude_none=True)
+        check_messages(list(body["messages"]))
         return body
 
     def _check_open(self) -> None:

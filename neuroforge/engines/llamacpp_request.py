@@ -162,11 +162,7 @@ def _translate_logprobs(sent: JsonObject, is_chat: bool) -> int | None:
 
 def _translate_chat(sent: JsonObject, has_tools: bool) -> bool:
     """Check the messages, settle the tools, and return whether a call is forced."""
-    messages = sent.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise RequestError("'messages' must be a list with at least one message", param="messages")
-    for index, message in enumerate(messages):
-        _check_parts(message, f"messages[{index}].content")
+    check_messages(sent.get("messages"))
     tools = sent.get("tools")
     choice = sent.get("tool_choice")
     if not tools:
@@ -177,10 +173,27 @@ def _translate_chat(sent: JsonObject, has_tools: bool) -> bool:
         raise UnsupportedParameter("the model's chat template has no place for tools", param="tools")
     if choice in (None, "auto", "none"):
         return False
+    if (sent.get("response_format") or {}).get("type", "text") != "text":
+        raise UnsupportedParameter("a forced tool call has a form of its own", param="response_format")
+    if "logprobs" in sent:
+        raise UnsupportedParameter("no log-probabilities come with a forced tool call", param="logprobs")
     schema = forced_call(tools, choice)
     sent |= {"tool_choice": "none", "response_format": {"type": "json_schema", "json_schema": {"schema": schema}}}
     sent.pop("parallel_tool_calls", None)
     return True
+
+
+def check_messages(messages: Any) -> None:
+    """Refuse what this engine does not read; llama.cpp would fetch an image's address before it finds that out.
+
+    Raises:
+        RequestError: No list, or an empty one.
+        UnsupportedParameter: A part that is not text.
+    """
+    if not isinstance(messages, list) or not messages:
+        raise RequestError("'messages' must be a list with at least one message", param="messages")
+    for index, message in enumerate(messages):
+        _check_parts(message, f"messages[{index}].content")
 
 
 def _check_parts(message: Any, param: str) -> None:

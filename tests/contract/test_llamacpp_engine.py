@@ -1,39 +1,18 @@
-"""The real llama.cpp engine on the real SmolLM2, behind its own application and a real HTTP server."""
+"""What the llama.cpp engine answers."""
 
-import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-import psutil
 import pytest
 import pytest_asyncio
-import uvicorn
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
-from neuroforge.contracts.ports import INTERNAL_TOKEN_HEADER
-from neuroforge.engines.app import build_engine_app
 from neuroforge.engines.llamacpp import SUPPORTED_CAPABILITIES, LlamaCppEngine
 from neuroforge.engines.llamacpp_params import LlamaCppConfig
-from neuroforge.errors import ConfigError, DataError, EngineUnavailable
+from tests.contract.llamacpp_served import CHAT, HELLO, PARALLEL, Served, serve_engine
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-CHAT = "/v1/chat/completions"
-PARALLEL = 2
-MAX_QUEUE = 1
-HELLO = [{"role": "user", "content": "Say hello."}]
-ENDLESS = {"messages": HELLO, "max_tokens": 900, "ignore_eos": True}
-
-
-def long_prompt(word: str) -> list[dict[str, Any]]:
-    return [{"role": "user", "content": f"{word} " * 800}]
-
-
 WEATHER = {
     "type": "function",
     "function": {
@@ -43,55 +22,10 @@ WEATHER = {
 }
 
 
-@dataclass
-class Served:
-    """The engine, and a client with the internal token."""
-
-    engine: LlamaCppEngine
-    http: aiohttp.ClientSession
-    url: str
-
-    async def post(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        async with self.http.post(self.url + path, json=body) as response:
-            return response.status, await response.json()
-
-    async def events(self, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
-        """All chunks; the stream must end with [DONE]."""
-        async with self.http.post(self.url + path, json={**body, "stream": True}) as response:
-            assert response.content_type == "text/event-stream"
-            lines = [line[6:].strip() async for line in response.content if line.startswith(b"data: ")]
-        assert lines.pop() == b"[DONE]"
-        return [json.loads(line) for line in lines]
-
-    async def stats(self) -> dict[str, Any]:
-        async with self.http.get(self.url + "/stats") as response:
-            return dict(await response.json())
-
-    async def wait_until_busy(self, n_slots: int) -> float:
-        """Seconds until exactly so many slots work; the deadline is the test's own."""
-        started_at_s = time.monotonic()
-        while (await self.stats())["slots_busy"] != n_slots:
-            assert time.monotonic() - started_at_s < 30, await self.stats()
-        return time.monotonic() - started_at_s
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served(smollm2_path: Path) -> AsyncIterator[Served]:
-    config = LlamaCppConfig("smol", smollm2_path, context_length=1024, parallel=PARALLEL, max_queue=MAX_QUEUE)
-    engine = LlamaCppEngine(config)
-    app = Starlette(routes=[Mount("/models/smol", build_engine_app(engine, "the-token"))])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
-    running = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    async with aiohttp.ClientSession(
-        headers={INTERNAL_TOKEN_HEADER: "the-token"}, connector=aiohttp.TCPConnector(force_close=True)
-    ) as http:
-        yield Served(engine, http, f"http://127.0.0.1:{port}/models/smol")
-    server.should_exit = True
-    await running
-    await engine.close()
+    async with serve_engine(smollm2_path) as served:
+        yield served
 
 
 async def test_chat_answers_with_usage(served: Served) -> None:
@@ -239,99 +173,6 @@ async def test_a_sampling_field_changes_the_answer(served: Served, field: str, v
     assert plain["choices"] != changed["choices"]
 
 
-@pytest.fixture(scope="module")
-def leaving_limit_s() -> list[float]:
-    """One second, or on a machine too busy for that a quarter of the time that a long prompt takes; filled once."""
-    return []
-
-
-async def measured_limit_s(served: Served, known: list[float]) -> float:
-    if not known:
-        started_at_s = time.monotonic()
-        await served.post(CHAT, {"messages": long_prompt("owl"), "max_tokens": 1})
-        known.append(max(1.0, (time.monotonic() - started_at_s) / 4))
-    return known[0]
-
-
-@pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize("messages", [HELLO, long_prompt("fox")], ids=["generating", "reading"])
-async def test_the_slot_is_free_within_a_second_when_the_client_leaves(
-    served: Served, leaving_limit_s: list[float], stream: bool, messages: list[dict[str, Any]]
-) -> None:
-    limit_s = await measured_limit_s(served, leaving_limit_s)
-    other = asyncio.create_task(served.post(CHAT, ENDLESS))
-    await served.wait_until_busy(1)
-    leaving = asyncio.create_task(served.post(CHAT, {**ENDLESS, "messages": messages, "stream": stream}))
-    await served.wait_until_busy(2)
-    leaving.cancel()
-    leaving_took_s = await served.wait_until_busy(1)
-    other.cancel()
-    other_took_s = await served.wait_until_busy(0)
-    assert leaving_took_s < limit_s
-    assert other_took_s < limit_s
-
-
-async def test_a_full_queue_refuses_and_a_waiting_request_can_leave(served: Served) -> None:
-    running = [asyncio.create_task(served.post(CHAT, ENDLESS)) for _ in range(PARALLEL)]
-    await served.wait_until_busy(PARALLEL)
-    waiting = asyncio.create_task(served.post(CHAT, ENDLESS))
-    while (await served.stats())["queued"] != 1:
-        await asyncio.sleep(0.01)
-    async with served.http.post(served.url + CHAT, json=ENDLESS) as refused:
-        assert refused.status == 429
-        assert int(refused.headers["retry-after"]) >= 1
-        assert (await refused.json())["error"]["code"] == "model_overloaded"
-    waiting.cancel()
-    while (await served.stats())["queued"] != 0:
-        await asyncio.sleep(0.01)
-    for task in running:
-        task.cancel()
-    await served.wait_until_busy(0)
-
-
-async def test_the_loop_stays_free_while_prompts_are_read(served: Served) -> None:
-    asks = [{**ENDLESS, "messages": long_prompt(word)} for word in ("cat", "dog")]
-    reading = [asyncio.create_task(served.post(CHAT, ask)) for ask in asks]
-    await served.wait_until_busy(PARALLEL)
-    loop = asyncio.get_running_loop()
-    longest_s, last_s = 0.0, loop.time()
-    for _ in range(50):
-        await asyncio.sleep(0.01)
-        longest_s, last_s = max(longest_s, loop.time() - last_s), loop.time()
-    for task in reading:
-        task.cancel()
-    assert longest_s < 1.0  # a blocking call would take as long as the prompts, some 10 s
-    await served.wait_until_busy(0)
-
-
-async def test_stats_count_what_was_done(served: Served) -> None:
-    before = await served.stats()
-    await served.post(CHAT, {"messages": HELLO, "max_tokens": 5})
-    after = await served.stats()
-    assert after["n_requests"] == before["n_requests"] + 1
-    assert after["n_completion_tokens"] == before["n_completion_tokens"] + 5
-    assert after["n_prompt_tokens"] == before["n_prompt_tokens"] + 33
-    assert (after["slots_total"], after["slots_busy"], after["queued"]) == (PARALLEL, 0, 0)
-    assert 0 < after["s_per_token"] < 5
-    assert 0 < after["ttft_s"] < 30
-    assert after["resident_bytes"] > 100e6
-
-
-@pytest.mark.parametrize("path", [CHAT, "/v1/completions", "/v1/embeddings", "/v1/count_tokens", "/v1/label_logprobs"])
-async def test_every_route_asks_for_the_internal_token(served: Served, path: str) -> None:
-    async with served.http.post(served.url + path, json={}, headers={INTERNAL_TOKEN_HEADER: "wrong"}) as response:
-        assert response.status == 401
-        assert (await response.json())["error"]["type"] == "authentication_error"
-
-
-async def test_llama_cpps_own_port_is_loopback_and_locked(served: Served) -> None:
-    ports = {c.laddr for c in psutil.Process().net_connections("tcp") if c.status == psutil.CONN_LISTEN}
-    assert {address.ip for address in ports} == {"127.0.0.1"}
-    for port in {address.port for address in ports}:
-        async with served.http.get(f"http://127.0.0.1:{port}/props") as response:
-            assert response.status in (401, 404)
-
-
 async def test_capabilities_of_this_model(served: Served) -> None:
     assert served.engine.capabilities == SUPPORTED_CAPABILITIES
     status, body = await served.post("/v1/embeddings", {"input": "x"})
@@ -350,29 +191,10 @@ async def test_embeddings_beside_chat_when_asked_for(smollm2_path: Path) -> None
     assert chat["usage"]["completion_tokens"] == 2
 
 
-async def test_close_cuts_streams_stops_threads_and_gives_memory_back(smollm2_path: Path) -> None:
-    process = psutil.Process()
-    threads_before, rss_before = process.num_threads(), process.memory_info().rss
-    engine = LlamaCppEngine(LlamaCppConfig("closing", smollm2_path, context_length=4096, parallel=2))
-    taken = process.memory_info().rss - rss_before
-    stream = engine.stream("chat/completions", ENDLESS)
-    await anext(stream)
-    await engine.close()
-    await engine.close()
-    with pytest.raises(EngineUnavailable):
-        await engine.stats()
-    await stream.aclose()
-    assert process.num_threads() <= threads_before + 1
-    assert process.memory_info().rss - rss_before < 0.25 * taken
-
-
-async def test_a_file_that_is_no_model_is_an_error(tmp_path: Path) -> None:
-    broken = tmp_path / "broken.gguf"
-    broken.write_bytes(b"GGUF but nothing else")
-    with pytest.raises(DataError, match=r"broken\.gguf"):
-        LlamaCppEngine(LlamaCppConfig("broken", broken))
-
-
-async def test_an_unknown_engine_option_names_the_nearest(smollm2_path: Path) -> None:
-    with pytest.raises(ConfigError, match="did you mean n_batch"):
-        LlamaCppEngine(LlamaCppConfig("x", smollm2_path, options={"n_bach": 32}))
+@pytest.mark.parametrize("path", ["/v1/count_tokens", "/v1/label_logprobs"])
+async def test_side_routes_read_text_only(served: Served, path: str) -> None:
+    image = {"type": "image_url", "image_url": {"url": "http://127.0.0.1:1/image.png"}}
+    prompt = {"messages": [{"role": "user", "content": [image]}]}
+    body = prompt if path == "/v1/count_tokens" else {"prompt": prompt, "labels": ["a"]}
+    status, answer = await served.post(path, body)
+    assert (status, answer["error"]["param"]) == (400, "messages[0].content")

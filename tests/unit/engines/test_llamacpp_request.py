@@ -116,6 +116,8 @@ def test_without_tools_nothing_is_said_of_them() -> None:
         ({"messages": "hi"}, "messages"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content"),
         ({"tools": [TOOL], "tool_choice": {"type": "custom"}}, "tool_choice"),
+        ({"tools": [TOOL], "tool_choice": "required", "logprobs": True}, "logprobs"),
+        ({"tools": [TOOL], "tool_choice": "required", "response_format": {"type": "json_object"}}, "response_format"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused(fields: dict[str, Any], param: str) -> None:
