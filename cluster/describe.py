@@ -4,9 +4,7 @@ from collections.abc import Mapping
 
 from cluster.fleet_diff import is_preloaded
 from neuroforge.contracts.models import Capability, EngineKind, ModelEndpoint, ModelSpec, ModelState, Upstream
-from neuroforge.engines import llamacpp, openai_http, vllm
-
-_BY_REQUEST: frozenset[Capability] = frozenset({"embedding"})
+from neuroforge.engines import llamacpp_capabilities, openai_http, vllm
 
 
 def describe_model(spec: ModelSpec, state: ModelState, port: int, environ: Mapping[str, str]) -> ModelEndpoint:
@@ -16,8 +14,7 @@ def describe_model(spec: ModelSpec, state: ModelState, port: int, environ: Mappi
     """
     capabilities = offered_capabilities(spec)
     if spec.capabilities is not None:
-        # Embeddings are switched on by naming them; of the rest the user can only take away.
-        capabilities = (capabilities | _BY_REQUEST) & frozenset(spec.capabilities)
+        capabilities &= frozenset(spec.capabilities)
     own = spec.upstream or Upstream(base_url=f"http://127.0.0.1:{port}/models/{spec.id}/v1", model=spec.id)
     key = environ.get(own.api_key_env) if own.api_key_env else None
     is_key_missing = own.api_key_env is not None and not key
@@ -44,7 +41,7 @@ def offered_capabilities(spec: ModelSpec) -> frozenset[Capability]:
     """Return what the engine can do with any model; a loaded one reports its own (`report_abilities`)."""
     match spec.engine:
         case EngineKind.LLAMACPP:
-            return llamacpp.SUPPORTED_CAPABILITIES
+            return llamacpp_capabilities.offered_capabilities(spec)
         case EngineKind.VLLM:
             return vllm.offered_capabilities(spec)
         case EngineKind.OPENAI_HTTP:
