@@ -99,10 +99,11 @@ class ServeApplications:
 
 
 def observed(overview: ApplicationStatusOverview) -> Observed:
+    """Return the model's state: ready as long as one replica answers, whatever the others do."""
     n_running = sum(one.replica_states.get("RUNNING", 0) for one in overview.deployments.values())
     state = _STATE_BY_STATUS[overview.status]
     if state != ModelState.UNLOADING and n_running > 0:
-        state = ModelState.READY  # also while another replica starts, or cannot: this one answers
+        state = ModelState.READY
     elif state == ModelState.READY:
         state = ModelState.LOADING
     message = overview.message.strip().splitlines()[-1:] if overview.message else []
