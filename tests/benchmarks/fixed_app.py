@@ -61,12 +61,19 @@ async def answer_chat(request: Request) -> Response:
     return JSONResponse(REPLY)
 
 
+async def list_models(_request: Request) -> Response:
+    """What the gateway asks to see whether an upstream is there."""
+    return JSONResponse({"object": "list", "data": [{"id": "fixed", "object": "model", "created": 1, "owned_by": "x"}]})
+
+
 @serve.ingress()
 class FixedReplica:
     """The model."""
 
     def __init__(self) -> None:
-        self._app = Starlette(routes=[Route(CHAT, answer_chat, methods=["POST"])])
+        self._app = Starlette(
+            routes=[Route(CHAT, answer_chat, methods=["POST"]), Route("/v1/models", list_models, methods=["GET"])]
+        )
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         return self._app

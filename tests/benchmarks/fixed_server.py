@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import requests
 
 from cluster.environment import cluster_environment
 from neuroforge.assets.store import AssetStore
@@ -19,6 +22,7 @@ NO_LIMIT = 1_000_000_000
 """Limits are counted and never reached."""
 BODY: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "Say what you always say."}]}
 EMBEDDER = "potion-base-8m"
+FOUND_TIMEOUT_S = 90.0
 
 
 @contextmanager
@@ -34,7 +38,21 @@ def serving_fixed(home: Path, assets_home: Path) -> Iterator[RunningServer]:
     }
     with serving(home, assets_home / "assets", settings, with_keys=True) as server:
         deploy_beside(server)
+        _wait_answering(gateway_target(server))
         yield server
+
+
+def _wait_answering(target: Target) -> None:
+    """The gateway asks an upstream now and then whether it is there; RuntimeError when it does not find it in time."""
+    deadline_s = time.monotonic() + FOUND_TIMEOUT_S
+    while True:
+        headers = {"authorization": f"Bearer {target.key}"}
+        answer = requests.post(target.url, json=target.body, headers=headers, timeout=60)
+        if answer.status_code == 200:
+            return
+        if time.monotonic() > deadline_s:
+            raise RuntimeError(f"the gateway answers {answer.status_code}: {answer.text}")
+        time.sleep(0.5)
 
 
 def deploy_beside(server: RunningServer) -> None:
