@@ -61,6 +61,8 @@ def run_serve(settings: Settings, config_path: Path | None, say: Say, reload: bo
             state = _describe(head, settings, config_path, started_at_s)
             write_run_state(home, state)
             _announce(state, settings, failed, say)
+            if reload and config_path is None:
+                say("no neuroforge.yaml to watch; make one with: neuroforge config init")
             _wait(stop, config_path if reload else None, head.apply_file, say)
         say("draining; Ctrl-C again to stop at once")
     finally:
