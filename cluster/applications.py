@@ -106,8 +106,14 @@ def observed(overview: ApplicationStatusOverview) -> Observed:
         state = ModelState.READY
     elif state == ModelState.READY:
         state = ModelState.LOADING
-    message = overview.message.strip().splitlines()[-1:] if overview.message else []
-    return Observed(state, n_replicas=n_running, message=message[0][:500] if message else None)
+    return Observed(state, n_replicas=n_running, message=_last_words(overview))
+
+
+def _last_words(overview: ApplicationStatusOverview) -> str | None:
+    """The last line of what Serve says: of the deployment, which quotes the replica's error, else of the application."""
+    texts = [one.message for one in overview.deployments.values() if one.message.strip()] or [overview.message]
+    lines = texts[0].strip().splitlines()
+    return lines[-1][:500] if lines else None
 
 
 def default_builders(home: Path, drain_timeout_s: float, n_models: int) -> dict[EngineKind, Builder]:

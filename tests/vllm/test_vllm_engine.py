@@ -135,7 +135,8 @@ def test_a_client_that_leaves_frees_its_slot(vllm_server: RunningServer, is_stre
     def ask_and_leave() -> None:
         with suppress(requests.ReadTimeout), requests.post(url, json=body, headers=headers, **waiting) as answer:
             assert answer.status_code == 200, answer.text
-            next(answer.iter_lines())
+            lines = answer.iter_lines()  # kept: dropping the iterator would close the connection
+            next(lines)
             has_been_seen.wait(60)
 
     asking = threading.Thread(target=ask_and_leave)
