@@ -110,7 +110,7 @@ def observed(overview: ApplicationStatusOverview) -> Observed:
 
 
 def _last_words(overview: ApplicationStatusOverview) -> str | None:
-    """The last line of what Serve says: of the deployment, which quotes the replica's error, else of the application."""
+    """The last line of what Serve says of the deployment, quoting the replica, else of the application."""
     texts = [one.message for one in overview.deployments.values() if one.message.strip()] or [overview.message]
     lines = texts[0].strip().splitlines()
     return lines[-1][:500] if lines else None
