@@ -119,7 +119,7 @@ def run(home: Path, assets_home: Path, with_litellm: bool) -> list[Figure]:
     store.ensure(EMBEDDER)
     settings = {"models": [SPEC.model_dump(mode="json", exclude_defaults=True)], "auth": {"require_keys": True}}
     weights = store.ensure(SPEC.id)
-    with serving(home, assets_home / "assets", settings, with_keys=True) as server, _in_process(weights) as bare:
+    with serving(home, assets_home / "assets", settings, with_keys=True) as server, _in_process(weights, home) as bare:
         ours = ThroughGateway(server)
         sides: dict[str, InProcess | ThroughGateway] = {"in process": bare, "gateway": ours}
         blocks = _alternate(sides, N_STREAMS, THROUGHPUT, N_BLOCKS)
@@ -150,11 +150,10 @@ def _alternate(
 
 
 @contextmanager
-def _in_process(weights: Path) -> Iterator[InProcess]:
+def _in_process(weights: Path, home: Path) -> Iterator[InProcess]:
     command = [sys.executable, "-m", "tests.benchmarks.engine_worker", str(weights), SPEC.model_dump_json()]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+    with (home / "engine_worker.log").open("wb") as log:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         yield InProcess(process)
     finally:

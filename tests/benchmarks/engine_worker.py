@@ -13,6 +13,7 @@ from typing import Any
 
 import xllamacpp
 
+from neuroforge.assets.gguf import read_gguf_header
 from neuroforge.contracts.models import ModelSpec
 from neuroforge.engines.llamacpp_params import LlamaCppConfig, build_params
 
@@ -50,7 +51,7 @@ def main() -> None:
     """Load, say so, then work line by line."""
     spec = ModelSpec.model_validate_json(sys.argv[2])
     config = LlamaCppConfig.from_spec(spec, Path(sys.argv[1]), threads=spec.threads or 1)
-    server = xllamacpp.Server(build_params(config, "benchmark", None))
+    server = xllamacpp.Server(build_params(config, "benchmark", read_gguf_header(config.model_path)))
     print("ready", flush=True)
     for line in sys.stdin:
         wanted = json.loads(line)

@@ -1,4 +1,4 @@
-"""Memory of the processes that carry requests, read once a second while something else presses."""
+"""Memory of the processes that carry requests, read four times a second while something else presses."""
 
 import os
 import threading
@@ -9,7 +9,7 @@ import psutil
 
 from tests.server import RunningServer
 
-PERIOD_S = 1.0
+PERIOD_S = 0.25
 
 
 def carriers(server: RunningServer) -> list[psutil.Process]:
