@@ -25,6 +25,17 @@ QUIET = {
 }
 """Nothing phones home. Set in every entry point, before the libraries are imported."""
 
+_NOWHERE = "http://127.0.0.1:9"
+NO_PROBES = {
+    # With usage statistics off, a cluster that `ray start` made still reports that they are off.
+    "RAY_USAGE_STATS_REPORT_URL": _NOWHERE,
+    # Ray's dashboard asks these whether it runs in a cloud, whatever is set. It asks through `requests`, which takes a
+    # proxy for one host from a variable of this form (docs/decisions/082).
+    "http://169.254.169.254_proxy": _NOWHERE,
+    "http://metadata.google.internal_proxy": _NOWHERE,
+}
+"""What Ray would still ask of the world beyond `QUIET` goes to a port of this machine where nobody listens."""
+
 DRAIN_S = 2
 """A replica that leaves serves on for this long, so that the proxy has let go of it (Serve's default is 30 s, which
 would be how long an unloaded model keeps its memory)."""
@@ -45,32 +56,36 @@ def cluster_environment(settings: Settings, token_path: Path) -> dict[str, str]:
     """
     proxy = haproxy_dir(settings.storage.home)
     ports = side_ports(settings.gateway.port)
-    return QUIET | {
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(token_path),
-        # Ray starts workers, so also our gateway, at niceness 15: any other process would delay every request.
-        "RAY_worker_niceness": "0",
-        "RAY_SERVE_ENABLE_HA_PROXY": "1",
-        "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
-        "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
-        "RAY_SERVE_LLM_ENABLE_DIRECT_STREAMING": "1",
-        "RAYLLM_ENABLE_REQUEST_PROMPT_LOGS": "0",
-        # A reload must not cut a stream that is still allowed to run.
-        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(int(settings.gateway.request_timeout) + _STREAM_MARGIN_S),
-        "RAY_SERVE_HAPROXY_BINARY_PATH": str(_proxy_command(settings.storage.home)),
-        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(proxy / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(proxy / "admin.sock"),
-        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(proxy / "metrics.sock"),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(proxy),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(proxy / "server-state"),
-        **{variable: str(ports[use]) for use, variable in _PORT_VARIABLES.items()},
-        "RAY_SERVE_HAPROXY_NBTHREAD": "1" if (os.cpu_count() or 1) <= 4 else "4",
-        # Five seconds, the default, are too short for a machine that is busy: the proxy would be killed while starting.
-        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
-        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(DRAIN_S),
-        "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "2s",
-        "NEUROFORGE_HOME": str(settings.storage.home),
-    }
+    return (
+        QUIET
+        | NO_PROBES
+        | {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(token_path),
+            # Ray starts workers, so also our gateway, at niceness 15: any other process would delay every request.
+            "RAY_worker_niceness": "0",
+            "RAY_SERVE_ENABLE_HA_PROXY": "1",
+            "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+            "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
+            "RAY_SERVE_LLM_ENABLE_DIRECT_STREAMING": "1",
+            "RAYLLM_ENABLE_REQUEST_PROMPT_LOGS": "0",
+            # A reload must not cut a stream that is still allowed to run.
+            "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(int(settings.gateway.request_timeout) + _STREAM_MARGIN_S),
+            "RAY_SERVE_HAPROXY_BINARY_PATH": str(_proxy_command(settings.storage.home)),
+            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(proxy / "haproxy.cfg"),
+            "RAY_SERVE_HAPROXY_SOCKET_PATH": str(proxy / "admin.sock"),
+            "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(proxy / "metrics.sock"),
+            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(proxy),
+            "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(proxy / "server-state"),
+            **{variable: str(ports[use]) for use, variable in _PORT_VARIABLES.items()},
+            "RAY_SERVE_HAPROXY_NBTHREAD": "1" if (os.cpu_count() or 1) <= 4 else "4",
+            # Five seconds, the default, are too short for a machine that is busy: the proxy would be killed while starting.
+            "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+            "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(DRAIN_S),
+            "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "2s",
+            "NEUROFORGE_HOME": str(settings.storage.home),
+        }
+    )
 
 
 def side_ports(port: int) -> dict[str, int]:

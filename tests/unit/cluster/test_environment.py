@@ -64,3 +64,9 @@ def test_serve_starts_haproxy_without_splicing(tmp_path: Path) -> None:
     assert environment_of(storage={"home": tmp_path})["RAY_SERVE_HAPROXY_BINARY_PATH"] == str(command)
     assert command.stat().st_mode & 0o777 == 0o700
     assert command.read_text().endswith('haproxy -dS "$@"\n')
+
+
+def test_what_ray_asks_without_being_allowed_goes_nowhere() -> None:
+    found = environment_of()
+    for name in ("RAY_USAGE_STATS_REPORT_URL", "http://169.254.169.254_proxy", "http://metadata.google.internal_proxy"):
+        assert found[name] == "http://127.0.0.1:9"
