@@ -3,7 +3,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 HAS_GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q GPU && echo yes)
-EXTRA := $(if $(HAS_GPU),[gpu],)
+# vLLM and CUDA torch live in an environment of their own, beside the models (docs/decisions/020).
+GPU_ENVIRONMENT := $(if $(HAS_GPU),gpu-environment,)
 export RAY_USAGE_STATS_ENABLED = 0
 export MLFLOW_DISABLE_TELEMETRY = true
 export VLLM_NO_USAGE_STATS = 1
@@ -11,7 +12,7 @@ export HF_HUB_DISABLE_TELEMETRY = 1
 export DO_NOT_TRACK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve dev stop test check test-services test-vllm benchmark clean
+.PHONY: gpu-environment help serve dev stop test check test-services test-vllm benchmark clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -20,21 +21,24 @@ $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.serve$(EXTRA): pyproject.toml | $(VENV)/.created
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(EXTRA)'
-	@touch '$@'
+$(VENV)/.serve: pyproject.toml | $(VENV)/.created
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.created
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-serve: $(VENV)/.serve$(EXTRA) ## Set up, fetch the default models, serve until Ctrl-C
+gpu-environment: $(VENV)/.serve
+	$(BIN)/python -m cluster.vllm_env create --gpu
+
+serve: $(VENV)/.serve $(GPU_ENVIRONMENT) ## Set up, fetch the default models, serve until Ctrl-C
 	@exec $(BIN)/neuroforge serve
 
-dev: $(VENV)/.serve$(EXTRA) ## Serve, and apply neuroforge.yaml again whenever it changes
+dev: $(VENV)/.serve $(GPU_ENVIRONMENT) ## Serve, and apply neuroforge.yaml again whenever it changes
 	@exec $(BIN)/neuroforge dev
 
-stop: $(VENV)/.serve$(EXTRA) ## Stop what `make serve` started
+stop: $(VENV)/.serve ## Stop what `make serve` started
 	@$(BIN)/neuroforge stop
 
 check: $(VENV)/.dev ## Style, types and the direction of imports
@@ -50,7 +54,6 @@ test-services: $(VENV)/.dev ## The storage tests against a real PostgreSQL
 	$(BIN)/pytest -m services tests/services
 
 test-vllm: $(VENV)/.dev ## The vLLM engine on this CPU, in an environment of its own (several GB, minutes)
-	$(BIN)/python -m cluster.vllm_env create
 	$(BIN)/pytest -m vllm tests/vllm
 
 benchmark: $(VENV)/.dev ## Measure speed as ratios; figures go to .neuroforge/benchmarks/

@@ -1,6 +1,5 @@
 """Disk, memory, CPU, GPU, limits, clock: what the machine offers."""
 
-import importlib.util
 import os
 import resource
 import shutil
@@ -14,6 +13,7 @@ import psutil
 
 from cluster.cli.checks import Check, graded
 from cluster.cli.output import bytes_text
+from cluster.vllm_env import environment_name
 
 GIB = 1024**3
 OPEN_FILES_WANTED = 4096
@@ -30,7 +30,7 @@ def machine_checks(home: Path) -> list[Check]:
         check_memory(psutil.virtual_memory().available, psutil.virtual_memory().total),
         check_home(home),
         check_disk(home),
-        check_gpu(run_command, importlib.util.find_spec("vllm") is not None),
+        check_gpu(run_command, (home / "envs" / environment_name(is_gpu=True)).exists()),
         check_open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         check_clock(time.time(), Path(__file__).stat().st_mtime),
     ]
@@ -75,7 +75,7 @@ def check_gpu(run: RunCommand, has_vllm: bool) -> Check:
         return Check("gpu", "ok", "none found: models run on the CPU")
     names = "; ".join(line.strip() for line in listing.splitlines() if line.strip())
     if not has_vllm:
-        return Check("gpu", "warn", f"{names}; vLLM is not installed", "pip install 'neuroforge[gpu]'")
+        return Check("gpu", "warn", f"{names}; vLLM is not installed", "run: python -m cluster.vllm_env create --gpu")
     return Check("gpu", "ok", f"{names}; vLLM is installed")
 
 

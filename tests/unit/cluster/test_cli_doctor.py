@@ -119,7 +119,7 @@ def test_a_gpu_without_its_engine_is_told() -> None:
     assert machine.check_gpu(lambda _command: None, has_vllm=False).level == "ok"
     assert machine.check_gpu(smi, has_vllm=True).detail == "NVIDIA H200, 143771 MiB; vLLM is installed"
     missing = machine.check_gpu(smi, has_vllm=False)
-    assert (missing.level, missing.remedy) == ("warn", "pip install 'neuroforge[gpu]'")
+    assert (missing.level, missing.remedy) == ("warn", "run: python -m cluster.vllm_env create --gpu")
 
 
 def test_a_command_that_fails_or_is_missing_says_nothing() -> None:
