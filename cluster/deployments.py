@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
 from ray import serve
 from ray.serve.config import ProxyLocation
@@ -11,7 +12,8 @@ from starlette.types import ASGIApp
 
 from cluster.names import FLEET_ACTOR, NAMESPACE, ON_HEAD, STATE_ACTOR
 from cluster.resources import autoscaling, model_actor_options
-from cluster.weights import weights_path
+from cluster.weights import model_facts, weights_path
+from neuroforge.assets.memory import check_fits
 from neuroforge.assets.store import AssetStore
 from neuroforge.contracts.models import ModelSpec
 from neuroforge.errors import NeuroForgeError
@@ -47,7 +49,10 @@ class LlamaCppReplica:
         fleet = ray.get_actor(FLEET_ACTOR, namespace=NAMESPACE)
         token = ray.get(ray.get_actor(STATE_ACTOR, namespace=NAMESPACE).internal_token.remote())
         try:
-            path = weights_path(AssetStore(home), spec)
+            store = AssetStore(home)
+            path = weights_path(store, spec)
+            if spec.gpus == 0:
+                check_fits(spec, model_facts(store, spec), free_bytes=psutil.virtual_memory().available)
             threads = spec.threads or default_threads(available_cores(), n_models)
             self._engine = LlamaCppEngine(LlamaCppConfig.from_spec(spec, path, threads))
         except NeuroForgeError as error:

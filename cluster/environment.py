@@ -79,7 +79,7 @@ def cluster_environment(settings: Settings, token_path: Path) -> dict[str, str]:
             "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(proxy / "server-state"),
             **{variable: str(ports[use]) for use, variable in _PORT_VARIABLES.items()},
             "RAY_SERVE_HAPROXY_NBTHREAD": "1" if (os.cpu_count() or 1) <= 4 else "4",
-            # Five seconds, the default, are too short for a machine that is busy: the proxy would be killed while starting.
+            # Five seconds, the default, are too short on a busy machine: the proxy would be killed while starting.
             "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
             "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(DRAIN_S),
             "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "2s",

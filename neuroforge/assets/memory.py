@@ -3,12 +3,14 @@
 import logging
 
 from neuroforge.contracts.assets import MemoryPlan, ModelFacts
-from neuroforge.contracts.models import ModelSpec
+from neuroforge.contracts.models import EngineKind, ModelSpec
 from neuroforge.errors import OutOfMemory
 
 logger = logging.getLogger(__name__)
 KV_ELEMENT_BYTES = 2
-"""Keys and values are kept as f16."""
+"""Keys and values are kept in 16 bits."""
+VLLM_CPU_KV_ELEMENT_BYTES = 4
+"""vLLM without a GPU runs in float32."""
 BASE_OVERHEAD_BYTES = 32 * 1024 * 1024
 OVERHEAD_BYTES_PER_TOKEN_ID = 800
 """Token tables, output rows and scratch buffers grow with the vocabulary; measured in docs/decisions/062."""
@@ -27,7 +29,7 @@ def plan_memory(spec: ModelSpec, facts: ModelFacts, free_bytes: int) -> MemoryPl
     Args:
         free_bytes: Memory that may be taken now; reclaimable caches of the system count as free.
     """
-    per_token = kv_bytes_per_token(facts)
+    per_token = kv_bytes_per_token(facts, _element_bytes(spec))
     overhead = BASE_OVERHEAD_BYTES + OVERHEAD_BYTES_PER_TOKEN_ID * (facts.n_vocabulary or UNKNOWN_VOCABULARY)
     if per_token is None:
         logger.warning("model header is silent about its shape; its cache is not counted", extra={"model_id": spec.id})
@@ -68,11 +70,16 @@ def check_fits(spec: ModelSpec, facts: ModelFacts, free_bytes: int) -> MemoryPla
     )
 
 
-def kv_bytes_per_token(facts: ModelFacts) -> int | None:
+def _element_bytes(spec: ModelSpec) -> int:
+    is_vllm_on_cpu = spec.engine == EngineKind.VLLM and spec.gpus == 0
+    return VLLM_CPU_KV_ELEMENT_BYTES if is_vllm_on_cpu else KV_ELEMENT_BYTES
+
+
+def kv_bytes_per_token(facts: ModelFacts, element_bytes: int = KV_ELEMENT_BYTES) -> int | None:
     """Return what one token of one sequence takes in the cache, all layers; None if the header is silent."""
     if facts.n_layers is None or facts.n_kv_heads is None or facts.head_size is None:
         return None
-    return 2 * facts.n_layers * facts.n_kv_heads * facts.head_size * KV_ELEMENT_BYTES
+    return 2 * facts.n_layers * facts.n_kv_heads * facts.head_size * element_bytes
 
 
 def _fitting_context_length(left_bytes: int, bytes_per_position: int, facts: ModelFacts, spec: ModelSpec) -> int | None:

@@ -71,3 +71,11 @@ def test_a_silent_header_counts_weights_only(caplog: pytest.LogCaptureFixture) -
     assert plan.kv_cache_bytes == 0
     assert plan.fitting_context_length == 2048
     assert "silent about its shape" in caplog.text
+
+
+def test_vllm_on_a_cpu_keeps_its_cache_in_float32() -> None:
+    facts = ModelFacts(weights_bytes=1000, n_layers=2, n_kv_heads=3, head_size=4, n_vocabulary=10)
+    on_cpu = ModelSpec(id="a", engine="vllm", path="/a", context_length=128, parallel=1)  # type: ignore[arg-type]
+    on_gpu = ModelSpec(id="a", engine="vllm", path="/a", context_length=128, parallel=1, gpus=1)  # type: ignore[arg-type]
+    assert plan_memory(on_cpu, facts, free_bytes=0).kv_cache_bytes == 2 * 2 * 3 * 4 * 4 * 128
+    assert plan_memory(on_gpu, facts, free_bytes=0).kv_cache_bytes == 2 * 2 * 3 * 4 * 2 * 128
