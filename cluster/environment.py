@@ -10,6 +10,7 @@ import os
 import shlex
 import shutil
 import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -84,6 +85,8 @@ def cluster_environment(settings: Settings, token_path: Path) -> dict[str, str]:
             "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(DRAIN_S),
             "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "2s",
             "NEUROFORGE_HOME": str(settings.storage.home),
+            # `python` in a job's command is then this one, whether or not the environment was activated.
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         }
     )
 

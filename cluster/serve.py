@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cluster.head import Head
 
 
+RAY_TOKEN_FILE = "ray-token"  # noqa: S105 - the file's name
 READY_TIMEOUT_S = 300.0
 DRAIN_LIMIT_S = 30.0
 """How long Ctrl-C waits for streams; a second Ctrl-C does not wait."""
@@ -43,7 +44,7 @@ def run_serve(settings: Settings, config_path: Path | None, say: Say, reload: bo
     check_can_start(settings)
     prepare.fetch_assets(settings)
     stop = _StopSignal()
-    token_path = home / "ray-token"
+    token_path = home / RAY_TOKEN_FILE
     read_or_create_token(token_path)
     environment.prepare_proxy(home)
     environment.apply_environment(environment.cluster_environment(settings, token_path))
@@ -187,6 +188,8 @@ def _announce(state: RunState, settings: Settings, failed: list[str], say: Say) 
     say(f"\nNeuroForge is ready after {time.time() - state.started_at_s:.0f} s")
     say(f"  endpoint   {state.base_url}")
     say(f"  dashboard  {state.dashboard_url}")
+    token_path = settings.storage.home / RAY_TOKEN_FILE
+    say(f"  jobs       export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH={token_path} RAY_ADDRESS={state.dashboard_url}")
     say("  try        " + curl_line(state.base_url, model, needs_key=not settings.gateway.is_loopback))
     say("  stop       Ctrl-C, or: neuroforge stop\n")
 

@@ -54,7 +54,7 @@ def test_ray_job_submit_measures_the_fleet(gateway: RunningServer, tmp_path: Pat
         [
             *(sys.executable, "-m", "ray.scripts.scripts", "job", "submit"),
             *("--address", gateway.state["dashboard_url"], "--runtime-env-json", variables, "--"),
-            *(sys.executable, str(REPOSITORY / "jobs" / "bench_fleet.py")),
+            *("python", str(REPOSITORY / "jobs" / "bench_fleet.py")),
             *("--models", "smollm2-135m-instruct", "--streams", "1", "2", "--max-tokens", "8", "--out", str(out)),
         ],
         env=environment,
