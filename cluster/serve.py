@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 RAY_TOKEN_FILE = "ray-token"  # noqa: S105 - the file's name
+RAY_AGENT_PORT = 52365
+"""Ray's agents take jobs on this port, which `ray.init` cannot change (Ray 2.60)."""
 READY_TIMEOUT_S = 300.0
 DRAIN_LIMIT_S = 30.0
 """How long Ctrl-C waits for streams; a second Ctrl-C does not wait."""
@@ -42,6 +44,11 @@ def run_serve(settings: Settings, config_path: Path | None, say: Say, reload: bo
     home = settings.storage.home
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     check_can_start(settings)
+    if settings.ray.address is None and not _is_free(RAY_AGENT_PORT):
+        say(
+            f"warning: port {RAY_AGENT_PORT} is taken, so another Ray cluster runs here; `ray job submit` to "
+            "the one started here will find no agent. Stop the other, or join it with `ray: {address: auto}`"
+        )
     prepare.fetch_assets(settings)
     stop = _StopSignal()
     token_path = home / RAY_TOKEN_FILE

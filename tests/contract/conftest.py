@@ -1,27 +1,14 @@
 """One real gateway for all contract tests, and the clients that talk to it."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import httpx2
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
-from tests.contract.wire import MODEL
-from tests.server import RunningServer, serving
+from tests.server import RunningServer
 
 TIMEOUT_S = 60.0
-SETTINGS = {"models": [{"id": MODEL, "context_length": 2048, "parallel": 4}]}
-
-
-@pytest.fixture(scope="session")
-def gateway(
-    tmp_path_factory: pytest.TempPathFactory, shared_home: Path, smollm2_path: Path, potion_path: Path
-) -> Iterator[RunningServer]:
-    """One local cluster with SmolLM2 only, and an admin and an inference key."""
-    home = tmp_path_factory.mktemp("contract")
-    with serving(home, shared_home / "assets", SETTINGS, with_keys=True) as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import psutil
 from openai import OpenAI
 from openai.types.chat import ChatCompletionMessageParam
 
-from tests.contract.conftest import SETTINGS
+from tests.conftest import SMALL_FLEET
 from tests.contract.wire import MODEL, PROMPT
 from tests.server import serving
 
@@ -87,7 +87,7 @@ def test_serving_needs_and_seeks_nothing_outside(
         "NEUROFORGE_TEST_OWN_ADDRESSES": ",".join(own_addresses()),
     }
     home = tmp_path / "home"
-    started = serving(home, shared_home / "assets", SETTINGS, with_keys=True, environment=environment)
+    started = serving(home, shared_home / "assets", SMALL_FLEET, with_keys=True, environment=environment)
     with looking() as seen, started as server:
         ask_everything(server.base_url, server.api_key)
         assert server.cli("status").returncode == 0
