@@ -74,6 +74,7 @@ class LlamaCppEngine:
             parallel=config.parallel,
             has_tools=bool(properties.get("chat_template_caps", {}).get("supports_tools")),
             n_vocabulary=header.array_lengths.get(VOCABULARY_KEY, 0),
+            context_length=self.context_length,
         )
 
     @property

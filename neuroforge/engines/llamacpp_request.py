@@ -58,6 +58,8 @@ class ModelTraits:
     has_tools: bool
     """Whether the chat template has a place for tools."""
     n_vocabulary: int
+    context_length: int
+    """Of one sequence."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def plan_generation(route: EngineRoute, body: JsonObject, model: ModelTraits) ->
         sent["max_tokens"] = given["max_completion_tokens"]
     stream_options = sent.pop("stream_options", None) or {}
     sent |= {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True, "cache_prompt": True}
-    _translate_sampling(sent, model.n_vocabulary)
+    _translate_sampling(sent, model)
     n_top_logprobs = _translate_logprobs(sent, is_chat)
     n_prompts, is_forced_call = 1, False
     if is_chat:
@@ -130,14 +132,15 @@ def plan_generation(route: EngineRoute, body: JsonObject, model: ModelTraits) ->
     )
 
 
-def _translate_sampling(sent: JsonObject, n_vocabulary: int) -> None:
+def _translate_sampling(sent: JsonObject, model: ModelTraits) -> None:
     if "seed" in sent:
         sent["seed"] = int(sent["seed"]) % _SEEDS
     if sent.get("frequency_penalty") or sent.get("presence_penalty"):
-        sent["repeat_last_n"] = -1  # OpenAI's penalties look at the whole text, llama.cpp's at the last 64 tokens
+        # OpenAI's penalties look at the whole text, llama.cpp's at the last 64 tokens (and -1 is no longer "all").
+        sent["repeat_last_n"] = model.context_length
     if "logit_bias" in sent:
         sent["logit_bias"] = [
-            [_token_id(token, n_vocabulary), float(bias)] for token, bias in sent["logit_bias"].items()
+            [_token_id(token, model.n_vocabulary), float(bias)] for token, bias in sent["logit_bias"].items()
         ]
 
 

@@ -13,11 +13,11 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "ob
 
 
 def chat(has_tools: bool = True, **fields: Any) -> GenerationPlan:
-    return plan_generation("chat/completions", {"messages": HI, **fields}, ModelTraits(4, has_tools, 100))
+    return plan_generation("chat/completions", {"messages": HI, **fields}, ModelTraits(4, has_tools, 100, 512))
 
 
 def completion(**fields: Any) -> GenerationPlan:
-    return plan_generation("completions", {"prompt": "x", **fields}, ModelTraits(4, False, 100))
+    return plan_generation("completions", {"prompt": "x", **fields}, ModelTraits(4, False, 100, 512))
 
 
 def test_every_generation_is_a_stream_with_progress() -> None:
@@ -46,7 +46,7 @@ def test_small_seeds_stay_themselves() -> None:
 
 
 def test_penalties_look_at_the_whole_text() -> None:
-    assert chat(presence_penalty=0.5).body["repeat_last_n"] == -1
+    assert chat(presence_penalty=0.5).body["repeat_last_n"] == 512
     assert "repeat_last_n" not in chat(presence_penalty=0).body
 
 
@@ -137,7 +137,7 @@ def test_text_parts_pass() -> None:
 
 def test_a_completion_needs_a_prompt() -> None:
     with pytest.raises(RequestError, match="'prompt' is missing"):
-        plan_generation("completions", {}, ModelTraits(4, False, 100))
+        plan_generation("completions", {}, ModelTraits(4, False, 100, 512))
 
 
 @pytest.mark.parametrize(
