@@ -27,7 +27,7 @@ class Head:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._owns_ray = settings.ray.address is None
+        self.owns_ray = settings.ray.address is None
         self.address: str | None = None
         self.dashboard_url: str | None = None
         self.session_dir: str | None = None
@@ -35,7 +35,7 @@ class Head:
     def start(self) -> None:
         """Start or join Ray."""
         wanted = self._settings.ray
-        if self._owns_ray:
+        if self.owns_ray:
             context = ray.init(
                 address="local",  # None would join whatever cluster was last started on this machine
                 num_cpus=wanted.num_cpus,
@@ -113,7 +113,7 @@ class Head:
             deadline_s = time.monotonic() + drain_s
             while time.monotonic() < deadline_s and not should_hurry() and GATEWAY_APP in serve.status().applications:
                 time.sleep(_POLL_S)
-            if not self._owns_ray:
+            if not self.owns_ray:
                 serve.shutdown()
                 for actor in (get_fleet_actor(self._settings), get_state_actor(self._settings)):
                     ray.kill(actor)

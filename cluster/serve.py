@@ -62,6 +62,7 @@ def run_serve(settings: Settings, config_path: Path | None, say: Say, reload: bo
     try:
         say("starting Ray ...")
         head.start()
+        _note_session(home, head)
         say("starting Serve and loading models ...")
         head.deploy()
         failed = head.wait_ready(READY_TIMEOUT_S, should_stop=stop.is_set)
@@ -76,7 +77,7 @@ def run_serve(settings: Settings, config_path: Path | None, say: Say, reload: bo
     finally:
         limit_s = 0.0 if stop.count > 1 else DRAIN_LIMIT_S
         head.stop(limit_s, should_hurry=lambda: stop.count > 1)
-        processes.end_orphans(environment.haproxy_dir(home))
+        _end_orphans(home)
         remove_run_state(home)
         say("stopped")
     return 0
@@ -88,9 +89,30 @@ def stop_serve(home: Path, timeout_s: float = DRAIN_LIMIT_S + 30) -> bool:
     is_running = state is not None and processes.is_alive(state.pid)
     if state is not None and is_running:
         processes.end(state.pid, signal.SIGINT, timeout_s)
-    processes.end_orphans(environment.haproxy_dir(home))
+    _end_orphans(home)
     remove_run_state(home)
     return is_running
+
+
+def _session_file(home: Path) -> Path:
+    return home / "run" / "ray-session"
+
+
+def _note_session(home: Path, head: "Head") -> None:
+    """A cluster of our own can be cleaned up after a SIGKILL; one that was only joined must not be."""
+    path = _session_file(home)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if head.owns_ray and head.session_dir:
+        path.write_text(head.session_dir)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _end_orphans(home: Path) -> None:
+    path = _session_file(home)
+    session_dir = Path(path.read_text()) if path.exists() else None
+    processes.end_orphans(environment.haproxy_dir(home), session_dir)
+    path.unlink(missing_ok=True)
 
 
 def base_url(settings: Settings) -> str:
@@ -110,7 +132,7 @@ def check_can_start(settings: Settings) -> None:
     state = read_run_state(settings.storage.home)
     if state is not None and processes.is_alive(state.pid):
         raise ConfigError(f"NeuroForge already serves {state.base_url} (process {state.pid}); run: neuroforge stop")
-    processes.end_orphans(environment.haproxy_dir(settings.storage.home))
+    _end_orphans(settings.storage.home)
     if not settings.gateway.is_loopback:
         _check_has_keys(settings)
     port = settings.gateway.port
