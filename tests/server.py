@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -69,12 +70,13 @@ def run_cli(*words: str, environment: Mapping[str, str]) -> "subprocess.Complete
 
 
 def free_port() -> int:
-    """A port that is free together with those that the proxy takes beside it."""
+    """A port that is free together with those that the proxy takes beside it.
+
+    Below the kernel's ephemeral ports: Ray's processes take many of those, perhaps this one, before the proxy starts.
+    """
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port < 60000 and all(_is_free(one) for one in side_ports(port).values()):
+        port = random.randrange(10_000, 28_000)
+        if all(_is_free(one) for one in (port, *side_ports(port).values())):
             return port
 
 
