@@ -61,6 +61,7 @@ class LlamaCppReplica:
             raise
         ray.get(fleet.report_abilities.remote(spec.id, self._engine.context_length, self._engine.capabilities))
         self._app = build_engine_app(self._engine, token)
+        spare_garbage_collection()
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         return self._app

@@ -4,7 +4,9 @@ Only the gateway may call it: every route but /health asks for the internal toke
 """
 
 import hmac
-from collections.abc import AsyncGenerator
+import logging
+import traceback
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar, cast
 
 import orjson
@@ -22,6 +24,7 @@ from neuroforge.contracts.ports import INTERNAL_TOKEN_HEADER
 from neuroforge.engines.app_stream import GONE_STATUS, EventStream, error_response, json_response, unless_gone
 from neuroforge.errors import AuthenticationError, EngineError, NeuroForgeError, NotFound, RequestError
 
+logger = logging.getLogger(__name__)
 HEALTH_PATH = "/health"
 C = TypeVar("C", bound=Contract)
 
@@ -81,7 +84,35 @@ def build_engine_app(engine: Engine, internal_token: str) -> ASGIApp:
             500: _answer_bug,
         },
     )
-    return InternalOnly(app, internal_token)
+    hot = {"/v1/chat/completions": routes.chat, "/v1/completions": routes.completion}
+    return InternalOnly(Shortcut(app, hot), internal_token)
+
+
+class Shortcut:
+    """Takes the routes that generate past Starlette's layers, which cost each first token a part of a millisecond."""
+
+    def __init__(self, app: ASGIApp, hot: Mapping[str, Callable[[Request], Awaitable[Response]]]) -> None:
+        self._app = app
+        self._hot = hot
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a POST to a hot route here; all else is Starlette's."""
+        path = str(scope["path"]).removeprefix(scope.get("root_path", "")) if scope["type"] == "http" else ""
+        handler = self._hot.get(path)
+        if handler is None or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        try:
+            response = await handler(Request(scope, receive, send))
+        except NeuroForgeError as error:
+            response = error_response(error)
+        except ClientDisconnect:
+            response = Response(status_code=GONE_STATUS)
+        except Exception as error:  # noqa: BLE001 - the border: its message may quote the request, so only its places are told
+            trace = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("unexpected error %s\n%s", type(error).__name__, trace)  # noqa: TRY400
+            response = error_response(EngineError(f"the engine's application failed ({type(error).__name__})"))
+        await response(scope, receive, send)
 
 
 class InternalOnly:
