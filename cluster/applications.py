@@ -79,7 +79,10 @@ class ServeApplications:
         """
         if spec.engine == EngineKind.OPENAI_HTTP:
             return
-        facts = model_facts(AssetStore(self._home), spec)
+        store = AssetStore(self._home)
+        if spec.asset_name is not None and not store.status(spec.asset_name).is_present:
+            return  # the replica fetches it, which may take minutes, and checks its memory then
+        facts = model_facts(store, spec)
         is_single_node = sum(bool(node["Alive"]) for node in ray.nodes()) == 1
         if is_single_node and spec.gpus == 0:
             check_fits(spec, facts, free_bytes=psutil.virtual_memory().available)

@@ -11,6 +11,7 @@ from cluster.cli.shared import JsonOption, shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from neuroforge.client import Client
     from neuroforge.contracts.models import ModelStatus
@@ -47,12 +48,28 @@ def load(
     timeout_s: TimeoutOption = 300.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Load a model that the settings name."""
-    with shared(context).client() as client:
-        model = client.load(model_id)
+    """Load a model of the settings, or one of the catalog as it is."""
+    options = shared(context)
+    with options.client() as client:
+        model = _load(client, model_id, options.home())
         if is_waiting:
             model = wait_for(client, model_id, "ready", timeout_s)
     _print_status(model, as_json)
+
+
+def _load(client: "Client", model_id: str, home: "Path") -> "ModelStatus":
+    from neuroforge.errors import ModelNotFound
+
+    try:
+        return client.load(model_id)
+    except ModelNotFound:
+        from neuroforge.assets.store import AssetStore
+        from neuroforge.contracts.models import ModelSpec
+
+        known = {one.name for one in AssetStore(home).statuses() if one.kind == "model"}
+        if model_id not in known:
+            raise
+        return client.load(model_id, ModelSpec(id=model_id))
 
 
 def unload(

@@ -152,6 +152,21 @@ def test_load_starts_and_says_the_state(cli: Cli, gateway: Loopback) -> None:
     assert cli.json("models", "load", "small")["state"] == "loading"
 
 
+def test_a_catalog_model_that_the_settings_do_not_name_is_added_as_it_is(cli: Cli, gateway: Loopback) -> None:
+    path = "/admin/v1/models/gemma-3-270m/load"
+    unknown = Answer(404, json.dumps(envelope("model_not_found", "not in the fleet")).encode())
+    loading = Answer(202, json.dumps({**MODEL, "id": "gemma-3-270m", "state": "loading"}).encode())
+    gateway.answer("POST", path, unknown, loading)
+    assert cli("models", "load", "gemma-3-270m").stdout == "gemma-3-270m is loading ...\n"
+    assert gateway.received[-1].json["id"] == "gemma-3-270m"
+
+
+def test_a_model_that_nobody_knows_is_not_found(cli: Cli, gateway: Loopback) -> None:
+    gateway.answer_json("POST", "/admin/v1/models/nothing/load", envelope("model_not_found", "not in the fleet"), 404)
+    result = cli("models", "load", "nothing")
+    assert (result.exit_code, "not in the fleet" in result.stderr) == (1, True)
+
+
 def test_load_can_wait(cli: Cli, gateway: Loopback) -> None:
     gateway.answer_json("POST", "/admin/v1/models/small/load", {**MODEL, "state": "loading"}, 202)
     gateway.answer("GET", "/admin/v1/models", *statuses("ready"))
