@@ -127,13 +127,14 @@ class Head:
             with urllib.request.urlopen(url, timeout=5) as response:
                 return response.status == 200, ""
         except urllib.error.HTTPError as error:
-            return False, _reason(error.read())
+            return False, _reason(error)
         except OSError as error:
             return False, str(error)
 
 
-def _reason(body: bytes) -> str:
+def _reason(error: urllib.error.HTTPError) -> str:
+    """A gateway that starts may begin an answer and be too busy to end it in time."""
     try:
-        return str(json.loads(body)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
+        return str(json.loads(error.read())["error"]["message"])
+    except (OSError, ValueError, KeyError, TypeError):
         return "the gateway is starting"
