@@ -94,7 +94,7 @@ class FleetActor:
         self._token = ray.get(get_state_actor(settings).internal_token.remote())
         self._controller = FleetController(
             registry=state,
-            deployer=ServeApplications(home, drain_s, default_builders(home, drain_s, len(settings.models))),
+            deployer=ServeApplications(home, default_builders(home, drain_s, len(settings.models))),
             describe=lambda spec, model_state: describe_model(spec, model_state, settings.gateway.port, os.environ),
             now_s=time.time,
         )

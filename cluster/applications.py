@@ -36,9 +36,8 @@ Builder = Callable[[ModelSpec, str], serve.Application]
 class ServeApplications:
     """The Deployer on Ray Serve."""
 
-    def __init__(self, home: Path, drain_timeout_s: float, builders: dict[EngineKind, Builder]) -> None:
+    def __init__(self, home: Path, builders: dict[EngineKind, Builder]) -> None:
         self._home = home
-        self._drain_timeout_s = drain_timeout_s
         self._builders = builders
         self._upstreams: set[str] = set()
         self._versions: dict[str, str] = {}
