@@ -17,7 +17,18 @@ from neuroforge.contracts.keys import (
     KeySpec,
 )
 from neuroforge.contracts.models import EngineStats, ModelEndpoint, ModelSpec, ModelStatus, ReplicaRange
+from neuroforge.contracts.outcomes import (
+    DataSummary,
+    Feedback,
+    FeedbackReceipt,
+    LearnerReply,
+    LearnerReport,
+    OutcomeRecord,
+    RouterStatus,
+)
 from neuroforge.contracts.routing import Completed, Decision, FleetSnapshot, Outcome, RoutingRequest, StreamEvent
+from neuroforge.contracts.rules import RoutingRules, RulesEntry
+from neuroforge.contracts.tasks import Task, TaskResult
 
 Clock = Callable[[], float]
 """Seconds; monotonic or Unix time, as the parameter's name says."""
@@ -115,6 +126,18 @@ class Orchestrator(Protocol):
 
     async def label_logprobs(self, routing: RoutingRequest, request: LabelRequest) -> LabelLogprobs:
         """By the model that the routing request names."""
+        ...
+
+
+class TaskExecutor(Protocol):
+    """How a task uses one or several models (NeuroForgeOrchestrator)."""
+
+    async def execute_task(self, task: Task, caller: RoutingRequest) -> TaskResult:
+        """`caller` carries request id and allowed models; members' requests are made from it."""
+        ...
+
+    def route(self, routing: RoutingRequest) -> Decision:
+        """Decide without executing; nothing counts as begun."""
         ...
 
 
@@ -248,6 +271,66 @@ class StateStore(Protocol):
 
     async def verify_audit(self) -> AuditVerdict:
         """As AuditLog."""
+        ...
+
+
+class Learner(Protocol):
+    """The single writer of what was learned, over a handle."""
+
+    async def exchange(self, report: LearnerReport) -> LearnerReply:
+        """Hand over outcomes, get the newest snapshot."""
+        ...
+
+    async def give_feedback(self, feedback: Feedback, actor: str | None) -> FeedbackReceipt:
+        """`actor` None = an operator. Raises NotFound: no such decision, or it is another caller's."""
+        ...
+
+    async def find_decision(self, decision_id: str, actor: str | None) -> OutcomeRecord:
+        """As it was recorded, without its embedding. Raises NotFound as give_feedback."""
+        ...
+
+    async def status(self) -> RouterStatus:
+        """Versions, counts, uplift."""
+        ...
+
+
+class RulesStore(Protocol):
+    """RoutingRules and their history, over a handle."""
+
+    async def list_rules(self) -> tuple[RulesEntry, ...]:
+        """Newest first."""
+        ...
+
+    async def propose_rules(self, rules: RoutingRules) -> RulesEntry:
+        """Replay on logged outcomes; the entry says what was found, or why it is refused."""
+        ...
+
+    async def shadow_rules(self, proposal_id: str) -> RulesEntry:
+        """Let them decide beside the live ones, without effect. Raises NotFound, RequestError (refused)."""
+        ...
+
+    async def apply_rules(self, proposal_id: str, force: bool = False) -> RulesEntry:
+        """Raises NotFound; RequestError: refused by the replay and not forced."""
+        ...
+
+    async def rollback_rules(self, version: int | None = None) -> RulesEntry:
+        """Put the rules of that version in force again, as a new version; None = the ones before."""
+        ...
+
+
+class OutcomeData(Protocol):
+    """What is kept of requests, over a handle."""
+
+    async def summary(self) -> DataSummary:
+        """Counts and places."""
+        ...
+
+    async def export(self, path: str, after_seq: int = 0) -> int:
+        """Write Parquet on the head node; returns rows."""
+        ...
+
+    async def purge(self, actor: str | None = None, before_s: float | None = None) -> int:
+        """Delete outcomes, feedback, embeddings and texts; returns how many outcomes went."""
         ...
 
 

@@ -1,17 +1,65 @@
 """Which model answers: RoutingRequest -> Decision, on a snapshot of the fleet; Outcome says how it went."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from neuroforge.contracts.base import Contract, JsonObject
 from neuroforge.contracts.models import Capability, ModelEndpoint
+from neuroforge.contracts.tasks import TaskProfile
 
-Policy = Literal["explicit", "auto"]
-"""explicit: the caller named the model; auto: the router picks."""
+Policy = Literal["explicit", "auto", "auto:best", "auto:fast", "auto:cheap"]
+"""explicit: the caller named the model; else the router picks: balanced, or for quality, speed or cost above all."""
 
-FilterReason = Literal["capability", "context_length", "not_allowed", "unhealthy", "not_loaded"]
-DecisionReason = Literal["explicit", "only_candidate", "expected_latency", "router_unavailable", "fallback"]
+FilterReason = Literal[
+    "capability",
+    "context_length",
+    "not_allowed",
+    "unhealthy",
+    "not_loaded",
+    "not_a_candidate",
+    "excluded_by_rule",
+    "circuit_open",
+    "max_latency",
+    "max_cost",
+    "min_quality",
+]
+DecisionReason = Literal[
+    "explicit",
+    "only_candidate",
+    "expected_latency",
+    "router_unavailable",
+    "fallback",
+    "utility",
+    "explored",
+    "pinned",
+    "holdout",
+]
+Exploration = Literal["on", "off", "off_by_request", "off_by_rule"]
+
+
+class UtilityWeights(Contract):
+    """What a unit is worth, in units of quality (0..1); None = the policy's."""
+
+    quality: float | None = Field(default=None, ge=0)
+    cost_per_usd: float | None = Field(default=None, ge=0)
+    latency_per_s: float | None = Field(default=None, ge=0)
+    """Of each second beyond `target_latency_s`."""
+    target_latency_s: float | None = Field(default=None, ge=0)
+
+
+class RouteOptions(Contract):
+    """`neuroforge.route` of a request: explicit weights and bounds."""
+
+    weights: UtilityWeights = UtilityWeights()
+    max_latency_s: float | None = Field(default=None, gt=0)
+    max_cost_usd: float | None = Field(default=None, ge=0)
+    min_quality: float | None = Field(default=None, ge=0, le=1)
+    candidates: tuple[str, ...] | None = Field(default=None, min_length=1)
+    explore: bool = True
+    """False = always the best by prediction; logged as such."""
+    session: str | None = Field(default=None, max_length=200)
+    """Turns of one session stay with one model while its warm prefix is worth it; None = told by the conversation."""
 
 
 class RoutingRequest(Contract):
@@ -28,6 +76,9 @@ class RoutingRequest(Contract):
     """From the caller's key; None = all."""
     excluded_models: frozenset[str] = frozenset()
     """Already tried and failed for this request."""
+    route: RouteOptions = RouteOptions()
+    body: Any = Field(default=None, repr=False)
+    """OpenAI's body, whose text the features are read from; None = nothing but the numbers above is known."""
 
 
 class FleetSnapshot(Contract):
@@ -41,6 +92,37 @@ class FleetSnapshot(Contract):
         return next((model for model in self.models if model.model_id == model_id), None)
 
 
+class Prediction(Contract):
+    """What the router expects if `model_id` answers."""
+
+    model_id: str
+    quality: float = Field(ge=0, le=1)
+    quality_low: float = Field(ge=0, le=1)
+    quality_high: float = Field(ge=0, le=1)
+    """90 % interval of the score, as calibrated on outcomes."""
+    quality_std: float = Field(ge=0)
+    """What is not known of the expected quality itself; shrinks with outcomes."""
+    n_outcomes: float = Field(default=0.0, ge=0)
+    """Scored outcomes behind it, discounted."""
+    n_output_tokens: float = Field(ge=0)
+    ttft_s: float = Field(ge=0)
+    s_per_token: float = Field(ge=0)
+    latency_s: float = Field(ge=0)
+    """Of the whole answer, the live queue included."""
+    cost_usd: float = Field(ge=0)
+
+
+class UtilityTerms(Contract):
+    """utility = quality - cost - latency - prefix, each in units of quality."""
+
+    quality: float
+    cost: float = Field(ge=0)
+    latency: float = Field(ge=0)
+    prefix: float = Field(ge=0)
+    """Cost of leaving the model whose prefix cache is warm."""
+    total: float
+
+
 class CandidateView(Contract):
     """One model as the router weighed it."""
 
@@ -49,6 +131,10 @@ class CandidateView(Contract):
     """Why it could not be chosen; None = it could."""
     expected_latency_s: float | None = Field(default=None, ge=0)
     n_in_flight: int = Field(default=0, ge=0)
+    prediction: Prediction | None = None
+    utility: UtilityTerms | None = None
+    propensity: float | None = Field(default=None, ge=0, le=1)
+    """Probability that this decision would choose it; None where nothing was drawn."""
 
 
 class Decision(Contract):
@@ -61,10 +147,19 @@ class Decision(Contract):
     reason: DecisionReason
     snapshot_version: int = Field(ge=0)
     candidates: tuple[CandidateView, ...] = ()
+    profile: TaskProfile | None = None
+    propensity: float | None = Field(default=None, gt=0, le=1)
+    """Of the chosen model; None where nothing was drawn."""
+    exploration: Exploration = "off"
+    router_version: int = Field(default=0, ge=0)
+    """Learner's snapshot that the predictions came from; 0 = none."""
+    rules_version: int = Field(default=0, ge=0)
+    seed: int | None = None
+    """With request id and router_version it gives the draw again."""
 
 
 class Outcome(Contract):
-    """How a decision went; what the next issue's learner reads."""
+    """How a decision went."""
 
     decision_id: str
     request_id: str
@@ -79,6 +174,8 @@ class Outcome(Contract):
     ttft_s: float | None = Field(default=None, ge=0)
     latency_s: float = Field(ge=0)
     cost_usd: float = Field(default=0.0, ge=0)
+    is_schema_valid: bool | None = None
+    """Whether the answer parses as the JSON that was asked for; None = none was asked for, or it was streamed."""
 
 
 class Completed(Contract):
