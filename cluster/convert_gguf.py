@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import torch  # type: ignore[import-not-found]  # the vLLM environment's
-from safetensors.torch import save_file  # type: ignore[import-not-found]
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 
