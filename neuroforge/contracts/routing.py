@@ -79,6 +79,8 @@ class RoutingRequest(Contract):
     route: RouteOptions = RouteOptions()
     body: Any = Field(default=None, repr=False)
     """OpenAI's body, whose text the features are read from; None = nothing but the numbers above is known."""
+    actor: str = "local"
+    """Key id of the caller, who alone (beside operators) may read the decision later."""
 
 
 class FleetSnapshot(Contract):
@@ -176,6 +178,8 @@ class Outcome(Contract):
     cost_usd: float = Field(default=0.0, ge=0)
     is_schema_valid: bool | None = None
     """Whether the answer parses as the JSON that was asked for; None = none was asked for, or it was streamed."""
+    answer: str | None = Field(default=None, repr=False)
+    """The answer's text, only where the operator lets texts be recorded."""
 
 
 class Completed(Contract):
