@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from neuroforge.contracts.base import Contract, JsonObject
+from neuroforge.contracts.chat import Usage
 from neuroforge.contracts.models import Capability, ModelEndpoint
 from neuroforge.contracts.tasks import TaskProfile
 
@@ -76,6 +77,8 @@ class RoutingRequest(Contract):
     """From the caller's key; None = all."""
     excluded_models: frozenset[str] = frozenset()
     """Already tried and failed for this request."""
+    open_circuits: frozenset[str] = frozenset()
+    """Models that failed too often of late: a policy leaves them out; an explicit request is the orchestrator's matter."""
     route: RouteOptions = RouteOptions()
     body: Any = Field(default=None, repr=False)
     """OpenAI's body, whose text the features are read from; None = nothing but the numbers above is known."""
@@ -182,18 +185,30 @@ class Outcome(Contract):
     """The answer's text, only where the operator lets texts be recorded."""
 
 
+class Spent(Contract):
+    """What an attempt cost that was not the answer: a hedge that lost, a call given up as too slow. Estimated."""
+
+    model_id: str
+    usage: Usage
+    cost_usd: float = Field(default=0.0, ge=0)
+
+
 class Completed(Contract):
     """A whole answer and who gave it."""
 
     decision: Decision
     body: JsonObject
     """OpenAI's body as the engine gave it; the gateway puts the public id and model name in."""
+    spent: tuple[Spent, ...] = ()
+    """Beside the answer's own usage; on the caller's account as well."""
 
 
 class Decided(Contract):
     """First event of a stream: headers can be written now."""
 
     decision: Decision
+    spent: tuple[Spent, ...] = ()
+    """As Completed.spent; of all attempts so far."""
 
 
 class Waiting(Contract):

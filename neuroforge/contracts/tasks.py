@@ -52,8 +52,8 @@ class TaskProfile(Contract):
 
 
 TaskMode = Literal["single", "parallel", "creative", "consensus", "cascade"]
-Scorer = Literal["predicted_quality", "length", "json_schema", "logprob", "judge"]
-"""How `creative` picks its best candidate."""
+Scorer = Literal["predicted_quality", "json_schema", "logprob", "judge"]
+"""How `creative` picks its best candidate; `logprob` is the mean over the answer's tokens."""
 Verifier = Literal["agreement", "logprob", "json_schema", "judge"]
 """How `cascade` decides whether an answer stands."""
 
@@ -82,7 +82,7 @@ class Task(Contract):
     """OpenAI's fields for every call: temperature, max_tokens, seed, response_format, ..."""
     route: JsonObject = Field(default_factory=dict)
     """As `neuroforge.route` of a chat request."""
-    deadline_s: Annotated[float, Field(gt=0)] | None = None
+    deadline_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
 
     @model_validator(mode="after")
     def _is_complete(self) -> "Task":

@@ -63,7 +63,7 @@ def find_explicit(request: RoutingRequest, snapshot: FleetSnapshot) -> ModelEndp
 def filter_models(request: RoutingRequest, snapshot: FleetSnapshot) -> tuple[Verdict, ...]:
     """Judge every model, in the snapshot's order; the first failure in the order below is the reason.
 
-    Order: not_allowed, capability, context_length, unhealthy, not_loaded. A model that could be loaded is chosen only
+    Order: not_allowed, capability, context_length, circuit_open, unhealthy, not_loaded. A model that could be loaded is chosen only
     when no ready one fits, one that is loading already before one that is not; a prompt that only may be too long is
     sent rather than refused when nothing larger fits.
     Raises:
@@ -94,6 +94,8 @@ def _hard_reason(endpoint: ModelEndpoint, request: RoutingRequest) -> FilterReas
         return "capability"
     if _is_certainly_too_long(endpoint, request):
         return "context_length"
+    if endpoint.model_id in request.open_circuits:
+        return "circuit_open"
     if endpoint.model_id in request.excluded_models or endpoint.state == ModelState.FAILED:
         return "unhealthy"
     if _readiness(endpoint) > 1 and not endpoint.load_on_demand:
@@ -145,7 +147,8 @@ def _why_none(
 
 
 def _state(model: ModelEndpoint, request: RoutingRequest) -> str:
-    return "not answering" if model.model_id in request.excluded_models else model.state.value
+    is_out = model.model_id in request.excluded_models or model.model_id in request.open_circuits
+    return "not answering" if is_out else model.state.value
 
 
 def _unknown(request: RoutingRequest, snapshot: FleetSnapshot) -> NeuroForgeError:

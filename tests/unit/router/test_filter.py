@@ -134,3 +134,13 @@ def test_none_healthy_tells_each_state() -> None:
 def test_an_empty_fleet_is_unavailable() -> None:
     with pytest.raises(EngineUnavailable):
         filter_models(routing_request(), snapshot())
+
+
+def test_a_policy_leaves_out_a_model_whose_circuit_is_open() -> None:
+    fleet = snapshot(endpoint("a"), endpoint("b"))
+    assert reasons(routing_request(open_circuits=frozenset({"a"})), fleet) == {"a": "circuit_open", "b": None}
+
+
+def test_with_all_circuits_open_the_message_says_who_does_not_answer() -> None:
+    with pytest.raises(EngineUnavailable, match="a is not answering"):
+        filter_models(routing_request(open_circuits=frozenset({"a"})), snapshot(endpoint("a")))
