@@ -78,7 +78,7 @@ class RoutingRequest(Contract):
     excluded_models: frozenset[str] = frozenset()
     """Already tried and failed for this request."""
     open_circuits: frozenset[str] = frozenset()
-    """Models that failed too often of late: a policy leaves them out; an explicit request is the orchestrator's matter."""
+    """Models that failed too often of late: a policy leaves them out."""
     route: RouteOptions = RouteOptions()
     body: Any = Field(default=None, repr=False)
     """OpenAI's body, whose text the features are read from; None = nothing but the numbers above is known."""

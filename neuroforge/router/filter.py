@@ -63,9 +63,9 @@ def find_explicit(request: RoutingRequest, snapshot: FleetSnapshot) -> ModelEndp
 def filter_models(request: RoutingRequest, snapshot: FleetSnapshot) -> tuple[Verdict, ...]:
     """Judge every model, in the snapshot's order; the first failure in the order below is the reason.
 
-    Order: not_allowed, capability, context_length, circuit_open, unhealthy, not_loaded. A model that could be loaded is chosen only
-    when no ready one fits, one that is loading already before one that is not; a prompt that only may be too long is
-    sent rather than refused when nothing larger fits.
+    Order: not_allowed, capability, context_length, circuit_open, unhealthy, not_loaded. A model that could be loaded is
+    chosen only when no ready one fits, one that is loading already before one that is not; a prompt that only may be
+    too long is sent rather than refused when nothing larger fits.
     Raises:
         EngineUnavailable, PermissionDenied, UnsupportedParameter, ContextLengthExceeded: Why none can answer.
     """
