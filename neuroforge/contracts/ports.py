@@ -27,7 +27,7 @@ from neuroforge.contracts.outcomes import (
     RouterStatus,
 )
 from neuroforge.contracts.routing import Completed, Decision, FleetSnapshot, Outcome, RoutingRequest, StreamEvent
-from neuroforge.contracts.rules import RoutingRules, RulesEntry
+from neuroforge.contracts.rules import Insight, RoutingRules, RulesEntry
 from neuroforge.contracts.tasks import Task, TaskResult
 
 Clock = Callable[[], float]
@@ -138,6 +138,10 @@ class TaskExecutor(Protocol):
 
     def route(self, routing: RoutingRequest) -> Decision:
         """Decide without executing; nothing counts as begun."""
+        ...
+
+    async def update_routing_rules(self, insights: tuple[Insight, ...], shadow: bool = False) -> RulesEntry:
+        """As RulesStore.update_rules, for the models of the fleet as it is now."""
         ...
 
 
@@ -310,11 +314,20 @@ class RulesStore(Protocol):
         ...
 
     async def apply_rules(self, proposal_id: str, force: bool = False) -> RulesEntry:
-        """Raises NotFound; RequestError: refused by the replay and not forced."""
+        """Raises NotFound; ConflictError: other rules came in between, or the replay refuses, and not forced."""
         ...
 
     async def rollback_rules(self, version: int | None = None) -> RulesEntry:
         """Put the rules of that version in force again, as a new version; None = the ones before."""
+        ...
+
+    async def update_rules(
+        self, insights: tuple[Insight, ...], model_ids: tuple[str, ...], shadow: bool = False
+    ) -> RulesEntry:
+        """Propose what the insights say, replay, and apply if proven; else refused, or in shadow if asked for.
+
+        `model_ids` are the fleet's. Raises RequestError: an insight names another model, or none says anything.
+        """
         ...
 
 

@@ -9,9 +9,10 @@ from typing import TypeVar
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest, LabelLogprobs, LabelRequest, PromptText, TokenCount
 from neuroforge.contracts.models import EngineKind, ModelEndpoint
-from neuroforge.contracts.ports import Clock, EngineClient, FleetView, Router
+from neuroforge.contracts.ports import Clock, EngineClient, FleetView, Router, RulesStore
 from neuroforge.contracts.routing import Chunk, Completed, Decided, Decision, RoutingRequest, StreamEvent, Waiting
-from neuroforge.errors import EngineOverloaded, EngineUnavailable, NeuroForgeError, StreamInterrupted
+from neuroforge.contracts.rules import Insight, RulesEntry
+from neuroforge.errors import ConflictError, EngineOverloaded, EngineUnavailable, NeuroForgeError, StreamInterrupted
 from neuroforge.orchestrator.limits import Budget, OrchestratorLimits, Sleep
 from neuroforge.orchestrator.loading import ready_endpoint, wait_until_ready
 from neuroforge.orchestrator.outcome import OutcomeReporter, OutcomeSink
@@ -34,8 +35,9 @@ class NeuroForgeOrchestrator:
         sleep: Sleep = asyncio.sleep,
         rng: random.Random | None = None,
         on_outcome: OutcomeSink | None = None,
+        rules: RulesStore | None = None,
     ) -> None:
-        """`clock` is monotonic; `on_outcome` must return at once and never raise."""
+        """`clock` is monotonic; `on_outcome` must return at once and never raise; without `rules` none can change."""
         self._router = router
         self._fleet = fleet_view
         self._engine = engine_client
@@ -44,6 +46,7 @@ class NeuroForgeOrchestrator:
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - jitter
         self._reporter = OutcomeReporter(router, fleet_view, clock, on_outcome)
+        self._rules = rules
 
     async def complete(self, routing: RoutingRequest, request: EngineRequest) -> Completed:
         """As Orchestrator.complete."""
@@ -91,6 +94,17 @@ class NeuroForgeOrchestrator:
     async def label_logprobs(self, routing: RoutingRequest, request: LabelRequest) -> LabelLogprobs:
         """As Orchestrator.label_logprobs."""
         return await self._side_call(routing, lambda endpoint: self._engine.label_logprobs(endpoint, request))
+
+    async def update_routing_rules(self, insights: tuple[Insight, ...], shadow: bool = False) -> RulesEntry:
+        """As TaskExecutor.update_routing_rules.
+
+        Raises:
+            ConflictError: This server keeps no rules.
+        """
+        if self._rules is None:
+            raise ConflictError("this server keeps no routing rules: its learner is switched off")
+        model_ids = tuple(model.model_id for model in self._fleet.snapshot.models)
+        return await self._rules.update_rules(insights, model_ids, shadow)
 
     async def _stream_once(
         self, decision: Decision, request: EngineRequest, budget: Budget

@@ -48,3 +48,22 @@ model_specs = Table(
     Column("spec", Text, nullable=False),
 )
 """`spec` is a ModelSpec as JSON."""
+
+rules = Table(
+    "nf_rules",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("proposal_id", Text, nullable=False, unique=True),
+    Column("version", Integer, unique=True),
+    Column("state", Text, nullable=False),
+    Column("entry", Text, nullable=False),
+)
+"""`seq` gives the order of proposals; `version` is there once they were in force; `entry` is a RulesEntry as JSON."""
+
+rules_head = Table(
+    "nf_rules_head",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="nf_rules_head_one_row"), primary_key=True),
+    Column("version", Integer, nullable=False),
+)
+"""One row: the version in force, 0 = none was ever applied. Whoever changes what is in force locks it first."""

@@ -1,6 +1,7 @@
 """Facts about opening that hold on every database."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -8,9 +9,13 @@ from alembic.runtime.migration import MigrationContext
 
 from neuroforge.errors import StorageError
 from neuroforge.storage.engine import open_database
+from neuroforge.storage.migrations import versions
 from neuroforge.storage.schema import VERSION_TABLE, metadata
 from neuroforge.storage.store import SqlStore
 from tests.unit.storage.database import Target, execute
+
+NEWEST = max(path.name[:4] for path in Path(versions.__file__).parent.glob("[0-9]*.py"))
+"""Files are numbered in their order."""
 
 
 class TestOpen:
@@ -23,13 +28,15 @@ class TestOpen:
             assert compare_metadata(context, metadata) == []
 
     def test_version_table_is_not_the_one_that_other_tools_use(self, store: SqlStore) -> None:
-        assert execute(store.database, "SELECT version_num FROM alembic_version_neuroforge") == [("0001",)]
+        assert execute(store.database, "SELECT version_num FROM alembic_version_neuroforge") == [(NEWEST,)]
 
     def test_database_of_a_newer_version_is_refused_and_left_alone(self, target: Target) -> None:
         store = target.open()
         execute(store.database, "UPDATE alembic_version_neuroforge SET version_num = '9999'")
 
-        with pytest.raises(StorageError, match=r"schema '9999' is newer .* knows up to '0001'; upgrade NeuroForge"):
+        with pytest.raises(
+            StorageError, match=rf"schema '9999' is newer .* knows up to '{NEWEST}'; upgrade NeuroForge"
+        ):
             target.open()
         assert execute(store.database, "SELECT version_num FROM alembic_version_neuroforge") == [("9999",)]
 
