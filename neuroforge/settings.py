@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, field_validator
 from neuroforge.contracts.base import Contract
 from neuroforge.contracts.durations import Duration
 from neuroforge.contracts.models import ModelSpec
+from neuroforge.contracts.outcomes import RecordLevel
 from neuroforge.errors import ConfigError
 from neuroforge.settings_errors import explain
 
@@ -61,6 +62,25 @@ class RouterSettings(Contract):
 
     embedder: str = "potion-base-8m"
     """Asset that turns text into features; fetched at the first start so that routing works offline."""
+    record: RecordLevel = "stats"
+    """What is kept of each request; embeddings are not anonymous (texts can be reconstructed from them in part)."""
+    retention: Duration = 30 * 86400.0
+    """How long outcomes and feedback are kept."""
+    explore: bool = True
+    """False = always the best by prediction, whatever the rules say."""
+    holdout_share: float = Field(default=0.05, ge=0, le=0.5)
+    """Of the traffic goes to the best single model until rules are applied, which say their own."""
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
+    """With request id and router version it decides every draw."""
+    fit: Path | None = None
+    """Router directory made by `neuroforge router fit`, applied at each start; None = the one applied last."""
+    half_life: Duration = 7 * 86400.0
+    """After so long an outcome counts half in the online correction."""
+
+    @field_validator("fit")
+    @classmethod
+    def _is_absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
 
 
 class StorageSettings(Contract):
@@ -79,6 +99,11 @@ class StorageSettings(Contract):
     def sql_url(self) -> str:
         """The URL that is really used."""
         return self.database_url or f"sqlite:///{self.home / 'neuroforge.db'}"
+
+    @property
+    def outcomes_url(self) -> str:
+        """Where outcomes live: a file of their own, for it has a writer of its own and is purged."""
+        return self.database_url or f"sqlite:///{self.home / 'outcomes.db'}"
 
 
 class AuthSettings(Contract):
@@ -203,6 +228,9 @@ def _anchor_paths(tree: dict[str, Any], directory: Path) -> None:
     for model in models if isinstance(models, list) else ():
         if isinstance(model, dict) and isinstance(model.get("path"), str):
             model["path"] = str(directory / Path(model["path"]).expanduser())
+    router = tree.get("router")
+    if isinstance(router, dict) and isinstance(router.get("fit"), str):
+        router["fit"] = str(directory / Path(router["fit"]).expanduser())
 
 
 def _merge_environment(tree: dict[str, Any], environ: Mapping[str, str]) -> list[str]:

@@ -13,6 +13,10 @@ RecordLevel = Literal["none", "stats", "embedding", "text"]
 NOT anonymous (texts can be reconstructed from embeddings in part); text: also prompt and answer."""
 
 
+ScoreSource = Literal["implicit", "explicit"]
+"""implicit: by how the answer ended; explicit: by feedback, which wins."""
+
+
 class OutcomeRecord(Contract):
     """One decision with how it went, as a gateway replica hands it to the learner."""
 
@@ -26,9 +30,14 @@ class OutcomeRecord(Contract):
     """(256,) float16, little endian, of the request's text; None below level `embedding`."""
     basis: tuple[float, ...] | None = Field(default=None, repr=False)
     """What the online posteriors look at, of router_version's fit; kept with level `stats` and above."""
+    base_quality: float | None = Field(default=None, ge=0, le=1)
+    """Quality that the fit or the prior expected of the chosen model, before the online correction; beside `basis`."""
     prompt: str | None = Field(default=None, repr=False)
     answer: str | None = Field(default=None, repr=False)
     """Level `text` only."""
+    score: float | None = Field(default=None, ge=0, le=1)
+    """Filled in by the learner; None = not scored."""
+    score_source: ScoreSource | None = None
 
 
 class Feedback(Contract):
@@ -86,6 +95,8 @@ class LearnerSnapshot(Contract):
     """The fitted router, only when the replica's known_fit is another."""
     online: bytes = Field(repr=False)
     rules: RoutingRules
+    best_single: str | None = None
+    """Where holdout traffic goes: the best model for everything; None = nobody can tell yet, so there is no holdout."""
 
 
 class LearnerReply(Contract):
@@ -136,3 +147,40 @@ class DataSummary(Contract):
     bytes_on_disk: int = Field(ge=0)
     places: tuple[str, ...] = ()
     """Every file or table that holds something."""
+
+
+class ExportRequest(Contract):
+    """POST /admin/v1/data/export."""
+
+    path: str = Field(min_length=1, max_length=4096)
+    """Absolute, ends in `.parquet`, on the head node."""
+    after_seq: int = Field(default=0, ge=0, le=2**63 - 1)
+    """Only outcomes after this number."""
+
+
+class ExportReport(Contract):
+    """What was written."""
+
+    path: str
+    n_rows: int = Field(ge=0)
+
+
+class PurgeReport(Contract):
+    """What was deleted."""
+
+    n_outcomes: int = Field(ge=0)
+
+
+class FitUpload(Contract):
+    """POST /admin/v1/router/fit: a router directory. Exactly one of files and path."""
+
+    files: dict[str, str] | None = Field(default=None, repr=False)
+    """Name to content in base64."""
+    path: str | None = Field(default=None, min_length=1, max_length=4096)
+    """The directory on the head node, for one that is larger than a request may be."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "FitUpload":
+        if (self.files is None) == (self.path is None):
+            raise ValueError("give one of files and path")
+        return self

@@ -75,6 +75,21 @@ class Database:
                     connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'")
                 yield connection
 
+    def execute_alone(self, statement: str) -> None:
+        """Run a statement that no transaction may be around, such as VACUUM. Raises as `read`."""
+        with self._translated():
+            connection = self.engine.raw_connection()
+            try:
+                if self.is_postgresql:
+                    connection.driver_connection.autocommit = True  # type: ignore[union-attr]
+                cursor = connection.cursor()
+                cursor.execute(statement)
+                cursor.close()
+            finally:
+                if self.is_postgresql:
+                    connection.driver_connection.autocommit = False  # type: ignore[union-attr]
+                connection.close()
+
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
@@ -131,7 +146,8 @@ def _open_sqlite(url: URL) -> Database:
     def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
         connection.text_factory = _text
         connection.isolation_level = None  # else sqlite3 begins transactions of its own, late and only for writes
-        for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL"):
+        # secure_delete: what is deleted is overwritten, not only unlinked.
+        for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -3,12 +3,13 @@
 Names carry a prefix because a team's PostgreSQL database may hold other applications' tables.
 """
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Double, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text
 
 VERSION_TABLE = "alembic_version_neuroforge"
 """Not Alembic's default name: MLflow and Optuna use that one."""
 
 metadata = MetaData()
+_BIG = BigInteger().with_variant(Integer, "sqlite")
 
 api_keys = Table(
     "nf_api_keys",
@@ -67,3 +68,96 @@ rules_head = Table(
     Column("version", Integer, nullable=False),
 )
 """One row: the version in force, 0 = none was ever applied. Whoever changes what is in force locks it first."""
+
+outcomes = Table(
+    "nf_outcomes",
+    metadata,
+    Column("seq", _BIG, primary_key=True),
+    Column("decision_id", Text, nullable=False, unique=True),
+    Column("at_s", Double, nullable=False, index=True),
+    Column("actor", Text, nullable=False),
+    Column("model_id", Text, nullable=False),
+    Column("score", Double),
+    Column("score_source", Text),
+    Column("learned_weight", Double),
+    Column("fit_id", Text, nullable=False),
+    Column("base_quality", Double),
+    Column("basis", LargeBinary),
+    Column("decision", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("embedding", LargeBinary),
+    Column("prompt", Text),
+    Column("answer", Text),
+    sqlite_autoincrement=True,
+)
+"""An OutcomeRecord a row: `decision` and `outcome` as JSON without their defaults, `basis` as float32.
+
+`learned_weight` is the weight with which the score stands in the online posterior, null = it does not; `fit_id` is the
+fitted router that the basis came from. `seq` is never given twice, so that "after this number" keeps its meaning.
+"""
+
+Index(
+    "nf_outcomes_scored",
+    outcomes.c.seq,
+    sqlite_where=outcomes.c.score.is_not(None),
+    postgresql_where=outcomes.c.score.is_not(None),
+)
+
+feedback = Table(
+    "nf_feedback",
+    metadata,
+    Column("seq", _BIG, primary_key=True),
+    Column("decision_id", Text, nullable=False, index=True),
+    Column("at_s", Double, nullable=False),
+    Column("score", Double, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("preferred_answer", Text),
+    Column("comment", Text),
+    sqlite_autoincrement=True,
+)
+"""Each statement that was not a duplicate, the newest of a decision counts; texts at level `text` only."""
+
+redo = Table(
+    "nf_redo",
+    metadata,
+    Column("seq", _BIG, primary_key=True),
+    Column("decision_id", Text, nullable=False),
+    Column("score", Double, nullable=False),
+    Column("weight", Double, nullable=False),
+    Column("at_s", Double, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""What the online posterior took in since it was last saved; a negative weight takes something back."""
+
+learner = Table(
+    "nf_learner",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="nf_learner_one_row"), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("online", LargeBinary, nullable=False),
+    Column("redo_seq", BigInteger, nullable=False),
+    Column("n_dropped", BigInteger, nullable=False),
+    Column("saved_at_s", Double, nullable=False),
+)
+"""One row: the online posterior as of `redo_seq`."""
+
+fits = Table(
+    "nf_fits",
+    metadata,
+    Column("seq", _BIG, primary_key=True),
+    Column("fit_id", Text, nullable=False),
+    Column("first_version", BigInteger, nullable=False),
+    Column("applied_at_s", Double, nullable=False),
+    Column("content", LargeBinary),
+    sqlite_autoincrement=True,
+)
+"""Fitted routers in the order in which they were applied; only the newest keeps its content."""
+
+exports = Table(
+    "nf_exports",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("at_s", Double, nullable=False),
+    Column("n_rows", BigInteger, nullable=False),
+)
+"""Parquet files that were written, for a purge must reach them too."""

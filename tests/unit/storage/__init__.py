@@ -2,5 +2,5 @@
 
 import pytest
 
-for _name in ("audit", "keys", "open", "registry", "state"):
+for _name in ("audit", "keys", "open", "outcome_data", "outcomes", "registry", "state"):
     pytest.register_assert_rewrite(f"{__name__}.suite_{_name}")
