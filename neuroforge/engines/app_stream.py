@@ -1,6 +1,5 @@
 """Answers whose client may leave: its going away is watched for while the engine works, streamed or not."""
 
-import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from neuroforge.contracts.base import JsonObject
 from neuroforge.errors import NeuroForgeError, RequestError, StreamInterrupted
+from neuroforge.hangup import ClientGoneError, Watch
 
 GONE_STATUS = 499
 """Answered to nobody: the client has left. Only access logs see it."""
@@ -36,7 +36,11 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the source ends or the client leaves."""
-        await _until_gone(self._pump(scope, receive, send), receive)
+        try:
+            async with Watch(receive):
+                await self._pump(scope, receive, send)
+        except ClientGoneError:
+            return
 
     async def _pump(self, scope: Scope, receive: Receive, send: Send) -> None:
         n_sent = 0
@@ -59,29 +63,12 @@ class EventStream(Response):
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T], encode: Callable[[T], bytes]) -> Response:
     """Return the answer of the work, which is cancelled when the client leaves before."""
-    done, result = await _until_gone(work, request.receive)
-    return json_response(encode(result)) if done else Response(status_code=GONE_STATUS)
-
-
-async def _until_gone(work: Coroutine[Any, Any, T], receive: Receive) -> tuple[bool, T]:
-    """Return (True, result), or (False, nothing) when the client left and the work was cancelled."""
-    task = asyncio.create_task(work)
-    watch = asyncio.create_task(_wait_for_disconnect(receive))
     try:
-        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        is_done = task.done()
-        watch.cancel()
-        task.cancel()
-        await asyncio.wait({task, watch})
-    if not is_done:
-        return False, None  # type: ignore[return-value]
-    return True, task.result()
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+        async with Watch(request.receive):
+            result = await work
+    except ClientGoneError:
+        return Response(status_code=GONE_STATUS)
+    return json_response(encode(result))
 
 
 async def _send_event(send: Send, data: bytes) -> None:

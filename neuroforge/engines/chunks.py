@@ -3,11 +3,12 @@
 import asyncio
 from collections import deque
 
-import aiohttp
 import orjson
 
 from neuroforge.contracts.base import JsonObject
 from neuroforge.engines.failures import error_from_envelope, lost_connection
+from neuroforge.engines.http1 import HttpLinkError
+from neuroforge.engines.http_pool import HttpAnswer
 from neuroforge.engines.sse import SseParser
 from neuroforge.errors import EngineError, EngineTimeout, NeuroForgeError, StreamInterrupted
 
@@ -19,9 +20,7 @@ DRAIN_S = 0.5
 class ChunkReader:
     """Chunks of one answer. A timer closes the connection at the deadline, even while nobody reads."""
 
-    def __init__(
-        self, model_id: str, response: aiohttp.ClientResponse, deadline_at_s: float, request_body: JsonObject
-    ) -> None:
+    def __init__(self, model_id: str, response: HttpAnswer, deadline_at_s: float, request_body: JsonObject) -> None:
         """`deadline_at_s` is a time of the running loop."""
         self._model_id = model_id
         self._response = response
@@ -55,7 +54,7 @@ class ChunkReader:
         return self._decode(data)
 
     def close(self) -> None:
-        """Close the connection unless the whole answer was read; the engine then stops generating."""
+        """Hang up unless the whole answer has come; the engine then stops generating."""
         self._timer.cancel()
         self._response.close()
 
@@ -65,8 +64,8 @@ class ChunkReader:
 
     async def _read_piece(self) -> None:
         try:
-            piece = await self._response.content.readany()
-        except aiohttp.ClientError as error:
+            piece = await self._response.read_some()
+        except HttpLinkError as error:
             if not self._has_usage or self._is_late:
                 raise self._interrupted(error) from error
             piece = b""  # usage is what comes last: nothing of the answer is missing
@@ -118,12 +117,11 @@ class ChunkReader:
 
     async def _drain(self) -> None:
         """Read the end of the HTTP body, so that the connection goes back to the pool."""
-        content = self._response.content
-        if content.at_eof():
+        if self._response.at_end:
             return
         try:
             async with asyncio.timeout(DRAIN_S):
-                while await content.readany():
+                while await self._response.read_some():
                     pass
-        except (TimeoutError, aiohttp.ClientError):
+        except (TimeoutError, HttpLinkError):
             self._response.close()

@@ -12,7 +12,7 @@ from neuroforge.contracts.models import EngineKind, EngineStats, ModelEndpoint
 from neuroforge.contracts.ports import EngineDialect, PostJson
 from neuroforge.engines.chunks import ChunkReader
 from neuroforge.engines.retries import Backoff
-from neuroforge.engines.transport import HttpTransport, SessionFactory, Target, open_session
+from neuroforge.engines.transport import HttpTransport, Target
 from neuroforge.errors import EngineError, EngineTimeout, EngineUnavailable, UnsupportedParameter
 
 T = TypeVar("T")
@@ -29,12 +29,11 @@ class HttpEngineClient:
         internal_token: str | None,
         dialect_by_engine: Mapping[EngineKind, EngineDialect],
         *,
-        session_factory: SessionFactory = open_session,
         backoff: Backoff | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`internal_token` goes to our own engines only, never to an upstream."""
-        self._transport = HttpTransport(internal_token, session_factory)
+        self._transport = HttpTransport(internal_token)
         self._dialect_by_engine = dict(dialect_by_engine)
         self._backoff = backoff or Backoff()
         self._sleep = sleep
@@ -44,11 +43,11 @@ class HttpEngineClient:
         target = self._transport.target(endpoint)
         body = _engine_body(endpoint, request, is_stream=False)
         payload = orjson.dumps(body)
-        url = target.url(f"/{request.route}")
+        path = target.path(f"/{request.route}")
         headers = _request_headers(request)
 
         async def attempt() -> bytes:
-            response = await self._transport.open(target, url, payload, headers, body)
+            response = await self._transport.open(target, path, payload, headers, body)
             return await self._transport.read(target, response)
 
         raw = await self._within(request.deadline_s, target, self._retried(endpoint, attempt))
@@ -59,12 +58,12 @@ class HttpEngineClient:
         target = self._transport.target(endpoint)
         body = _engine_body(endpoint, request, is_stream=True)
         payload = orjson.dumps(body)
-        url = target.url(f"/{request.route}")
+        path = target.path(f"/{request.route}")
         deadline_at_s = asyncio.get_running_loop().time() + request.deadline_s
         headers = _request_headers(request)
 
         async def attempt() -> tuple[ChunkReader, JsonObject | None]:
-            response = await self._transport.open(target, url, payload, headers, body)
+            response = await self._transport.open(target, path, payload, headers, body)
             reader = ChunkReader(target.model_id, response, deadline_at_s, body)
             try:
                 return reader, await reader.next_chunk()
@@ -126,14 +125,14 @@ class HttpEngineClient:
 
     def _poster(self, target: Target) -> PostJson:
         async def post(path: str, body: JsonObject) -> JsonObject:
-            url = target.url(path, is_under_root=True)
-            response = await self._transport.open(target, url, orjson.dumps(body), {}, body)
+            where = target.path(path, is_under_root=True)
+            response = await self._transport.open(target, where, orjson.dumps(body), {}, body)
             return _decode(target, await self._transport.read(target, response))
 
         return post
 
     async def _get_text(self, target: Target, path: str, is_under_root: bool = False) -> str:
-        response = await self._transport.open(target, target.url(path, is_under_root), None, {}, None)
+        response = await self._transport.open(target, target.path(path, is_under_root), None, {}, None)
         return (await self._transport.read(target, response)).decode("utf-8", errors="replace")
 
     async def _retried(self, endpoint: ModelEndpoint, attempt: Callable[[], Awaitable[T]]) -> T:

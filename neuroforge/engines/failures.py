@@ -45,6 +45,7 @@ class Answer(NamedTuple):
     model_id: str
     status: int
     headers: Mapping[str, str]
+    """Names in lower case."""
     raw: bytes
     elapsed_s: float
     """Since the request was sent."""
@@ -107,7 +108,7 @@ def _error_from_proxy(answer: Answer) -> NeuroForgeError:
     """
     model_id, status = answer.model_id, answer.status
     context: dict[str, Any] = {"model_id": model_id, "status": status}
-    is_haproxy = status == 500 and "Date" not in answer.headers
+    is_haproxy = status == 500 and "date" not in answer.headers
     if is_haproxy or status in (404, 502, 503, 504):
         lost = status in (502, 504) or (is_haproxy and answer.elapsed_s > PROXY_CONNECT_S)
         return EngineUnavailable(f"{model_id}: nothing answers there (status {status})", may_have_begun=lost, **context)
@@ -162,7 +163,7 @@ def _envelope(raw: bytes) -> JsonObject | None:
 def _retry_after_s(headers: Mapping[str, str]) -> float:
     """Seconds; the date form, which no engine sends, counts as unknown."""
     try:
-        return max(0.0, float(headers.get("Retry-After", "")))
+        return max(0.0, float(headers.get("retry-after", "")))
     except ValueError:
         return DEFAULT_RETRY_AFTER_S
 

@@ -1,36 +1,34 @@
-"""The way to llama.cpp's server in this process: loopback, a key that nobody else has, one connection a request."""
+"""Requests to llama.cpp's server in this process: loopback, a key that nobody else has, one connection a request."""
 
+import asyncio
 import json
 import urllib.request
 from collections.abc import AsyncGenerator
 from typing import Any, Final
 
-import aiohttp
 import orjson
 
 from neuroforge.contracts.base import JsonObject
 from neuroforge.engines.failures import error_from_envelope, lost_connection
+from neuroforge.engines.http1 import HttpConnection, HttpLinkError
 from neuroforge.engines.llamacpp_chunks import DONE
+from neuroforge.engines.llamacpp_link import LlamaCppLink
 from neuroforge.engines.sse import SseParser
 from neuroforge.errors import ContextLengthExceeded, EngineError, NeuroForgeError, StreamInterrupted
 
-CONNECT_TIMEOUT_S = 5.0
 PROPERTIES_TIMEOUT_S = 30.0
 _BATCH_TOO_SMALL: Final = b"too large to process"
 
 
 class LlamaCppHttp:
-    """Posts bodies; raises our errors. Closing a connection is how a request is cancelled.
-
-    None is kept for the next request: llama.cpp closes them after a stream without a word.
-    """
+    """Posts bodies; raises our errors. Closing a connection is how a request is cancelled."""
 
     def __init__(self, model_id: str, address: str, server_key: str) -> None:
         self._model_id = model_id
         self._address = address
         self._headers = {"Authorization": f"Bearer {server_key}", "Content-Type": "application/json"}
-        self._session: aiohttp.ClientSession | None = None
-        self._open: set[aiohttp.ClientResponse] = set()
+        self._link = LlamaCppLink(address, self._headers)
+        self._open: set[HttpConnection] = set()
 
     def get_properties(self) -> Any:
         """Return /props; blocks, for use while loading."""
@@ -58,15 +56,15 @@ class LlamaCppHttp:
         """
         n_events = 0
         try:
-            response = await self._request("POST", path, body)
-        except aiohttp.ClientError as error:
+            connection = await self._link.ask("POST", path, orjson.dumps(body))
+        except HttpLinkError as error:
             raise lost_connection(self._model_id, error, may_have_begun=True) from error
-        self._open.add(response)
+        self._open.add(connection)
         parser = SseParser()
         try:
-            if response.status != 200:
-                raise self._refusal(response.status, await response.read(), body)
-            async for piece in response.content.iter_any():
+            if connection.status != 200:
+                raise self._refusal(connection.status, await connection.read(), body)
+            while piece := await connection.read_some():
                 for data in parser.feed(piece):
                     if data.startswith(b'{"error"'):
                         raise self._broken(orjson.loads(data)["error"], n_events, body)
@@ -74,44 +72,39 @@ class LlamaCppHttp:
                     yield data
                     if data == DONE:
                         return
-        except aiohttp.ClientError as error:
+        except HttpLinkError as error:
             if n_events == 0:
                 raise lost_connection(self._model_id, error, may_have_begun=True) from error
             what = f"{self._model_id}: the engine broke off after {n_events} events"
             raise StreamInterrupted(what, model_id=self._model_id) from error
         finally:
-            self._open.discard(response)
-            response.close()
+            self._open.discard(connection)
+            connection.close()
+            self._link.prepare()
 
     def cut_all(self) -> None:
         """Close the connections of all streams, which makes llama.cpp stop them."""
-        for response in tuple(self._open):
-            response.close()
+        for connection in tuple(self._open):
+            connection.close()
 
     async def close(self) -> None:
         """Close what is left."""
-        if self._session is not None:
-            await self._session.close()
+        self._link.close()
+        await asyncio.sleep(0)  # the loop closes sockets in its next round, and llama.cpp's threads wait for that
 
     async def _read(self, method: str, path: str, body: JsonObject | None) -> bytes:
         try:
-            async with await self._request(method, path, body) as response:
-                raw = await response.read()
-        except aiohttp.ClientError as error:
+            connection = await self._link.ask(method, path, b"" if body is None else orjson.dumps(body))
+            try:
+                raw = await connection.read()
+            finally:
+                connection.close()
+                self._link.prepare()
+        except HttpLinkError as error:
             raise lost_connection(self._model_id, error, may_have_begun=True) from error
-        if response.status != 200:
-            raise self._refusal(response.status, raw, body)
+        if connection.status != 200:
+            raise self._refusal(connection.status, raw, body)
         return raw
-
-    async def _request(self, method: str, path: str, body: JsonObject | None) -> aiohttp.ClientResponse:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, force_close=True),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        payload = None if body is None else orjson.dumps(body)
-        return await self._session.request(method, self._address + path, data=payload, headers=self._headers)
 
     def _refusal(self, status: int, raw: bytes, body: JsonObject | None) -> NeuroForgeError:
         if status == 500 and _BATCH_TOO_SMALL in raw:

@@ -136,7 +136,7 @@ def build_params(config: LlamaCppConfig, server_key: str, header: GgufHeader) ->
     params.ui = False
     params.endpoint_slots = True
     params.api_keys = [server_key]
-    params.n_threads_http = config.parallel + 4
+    params.n_threads_http = config.parallel + 5  # each open connection holds one, also the one opened ahead
     params.verbosity = 0
     with_tools = teach_tools(str(header.values.get(TEMPLATE_KEY) or ""))
     if with_tools is not None:

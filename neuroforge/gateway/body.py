@@ -9,7 +9,8 @@ from starlette.types import Receive
 
 from neuroforge.contracts.base import Contract
 from neuroforge.errors import RequestError
-from neuroforge.gateway.call import Call, ClientGoneError
+from neuroforge.gateway.call import Call
+from neuroforge.hangup import ClientGoneError
 
 C = TypeVar("C", bound=Contract)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")

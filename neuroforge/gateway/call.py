@@ -23,10 +23,6 @@ CLIENT_GONE = 499
 """Status in logs, metrics and audit when the caller hung up before the answer was complete."""
 
 
-class ClientGoneError(Exception):
-    """The caller hung up; nobody is left to answer."""
-
-
 @dataclass(slots=True)
 class Call:
     """Filled in as the request goes on; the edge closes it and books it."""

@@ -10,9 +10,10 @@ from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.ports import Clock
 from neuroforge.errors import NeuroForgeError, RequestTooLarge
 from neuroforge.gateway.accounting import Ledger
-from neuroforge.gateway.call import CLIENT_GONE, Call, ClientGoneError, open_call
+from neuroforge.gateway.call import CLIENT_GONE, Call, open_call
 from neuroforge.gateway.errors import envelope_of, headers_of, internal_envelope, send_json
 from neuroforge.gateway.parts import GatewayOptions
+from neuroforge.hangup import ClientGoneError
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,8 @@ from neuroforge.gateway.errors import JSON_HEADERS, send_bytes
 from neuroforge.gateway.parts import GatewayParts
 from neuroforge.gateway.render import Renderer, StreamRenderer, usage_of
 from neuroforge.gateway.stream import EventSender
-from neuroforge.gateway.watch import Deadline, Watch
+from neuroforge.gateway.watch import Deadline
+from neuroforge.hangup import Watch
 
 Parse = Callable[[bytes], tuple[Ask, Renderer]]
 

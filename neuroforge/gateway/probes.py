@@ -21,8 +21,9 @@ from neuroforge.gateway.desk import Desk
 from neuroforge.gateway.errors import JSON_HEADERS, send_bytes
 from neuroforge.gateway.parts import GatewayParts
 from neuroforge.gateway.requirements import Needs, check_json
-from neuroforge.gateway.watch import Deadline, Watch
+from neuroforge.gateway.watch import Deadline
 from neuroforge.gateway.wire import STRICT, Messages, Name, Tool
+from neuroforge.hangup import Watch
 
 
 @with_config(STRICT)

@@ -24,6 +24,7 @@ from neuroforge.errors import (
 )
 from tests.fakes import FakeClock, chat_answer, endpoint, engine_request
 from tests.unit.engines.engine_server import EngineServer
+from tests.unit.engines.raw_server import raw_server
 
 CHAT = "/models/small/v1/chat/completions"
 
@@ -83,6 +84,37 @@ async def test_an_upstream_without_key_gets_no_authorization(server: EngineServe
     server.answer(CHAT, chat_answer())
     await client.complete(ours(server, engine=EngineKind.OPENAI_HTTP), engine_request())
     assert "Authorization" not in server.headers[0]
+
+
+@pytest.mark.parametrize("engine", list(EngineKind))
+async def test_only_our_own_application_is_said_to_watch_for_callers_who_leave(
+    server: EngineServer, client: HttpEngineClient, engine: EngineKind
+) -> None:
+    server.answer(CHAT, chat_answer())
+    await client.complete(ours(server, engine=engine), engine_request())
+    assert ("x-request-disconnect-disabled" in server.headers[0]) is (engine == EngineKind.LLAMACPP)
+
+
+async def test_name_and_password_in_an_upstreams_url_are_sent(server: EngineServer, client: HttpEngineClient) -> None:
+    server.answer(CHAT, chat_answer())
+    url = f"{server.url}/models/small/v1".replace("http://", "http://me:p%40ss@")
+    await client.complete(endpoint(base_url=url, engine=EngineKind.OPENAI_HTTP), engine_request())
+    assert server.headers[0]["Authorization"] == "Basic bWU6cEBzcw=="
+
+
+@pytest.mark.parametrize("key", ["a\r\nX-Other: 1", "caf\u00e9"])
+async def test_a_key_that_is_no_header_is_refused_without_being_told(
+    server: EngineServer, client: HttpEngineClient, key: str
+) -> None:
+    with pytest.raises(EngineError, match="Authorization") as caught:
+        await client.complete(ours(server, engine=EngineKind.OPENAI_HTTP, api_key=key), engine_request())
+    assert (key in str(caught.value), server.bodies) == (False, [])
+
+
+async def test_what_speaks_no_http_is_an_engine_error(client: HttpEngineClient) -> None:
+    async with raw_server([b"220 mail.example ESMTP\r\n"]) as other:
+        with pytest.raises(EngineError, match="not an HTTP answer"):
+            await client.complete(endpoint(base_url=f"http://127.0.0.1:{other.port}/v1"), engine_request())
 
 
 async def test_a_refused_connection_is_unavailable_and_did_not_begin(client: HttpEngineClient, free_port: int) -> None:

@@ -45,13 +45,13 @@ def test_a_connection_that_the_proxy_lost_may_have_begun() -> None:
 
 
 def test_429_carries_retry_after() -> None:
-    error = answer(429, envelope(message="busy"), {"Retry-After": "2.5"})
+    error = answer(429, envelope(message="busy"), {"retry-after": "2.5"})
     assert isinstance(error, EngineOverloaded)
     assert error.context["retry_after_s"] == 2.5
 
 
 def test_429_with_a_date_says_one_second() -> None:
-    assert answer(429, b"", {"Retry-After": "Sun, 22 Nov 2026 10:00:00 GMT"}).context["retry_after_s"] == 1.0
+    assert answer(429, b"", {"retry-after": "Sun, 22 Nov 2026 10:00:00 GMT"}).context["retry_after_s"] == 1.0
 
 
 def test_a_bad_request_keeps_the_engines_words_and_field() -> None:
@@ -105,7 +105,7 @@ def test_the_engines_own_deadline_is_a_timeout() -> None:
 
 
 def test_a_crash_of_the_engine_is_an_engine_error() -> None:
-    assert type(answer(500, b"Internal Server Error", {"Date": "today"})) is EngineError
+    assert type(answer(500, b"Internal Server Error", {"date": "today"})) is EngineError
 
 
 @pytest.mark.parametrize(("elapsed_s", "may_have_begun"), [(0.1, False), (3.5, False), (20.0, True)])

@@ -5,8 +5,7 @@ import asyncio
 import pytest
 from starlette.types import Message
 
-from neuroforge.gateway.call import ClientGoneError
-from neuroforge.gateway.watch import Watch
+from neuroforge.hangup import ClientGoneError, Watch
 
 
 class HungUp:
