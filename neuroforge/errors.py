@@ -22,6 +22,7 @@ NeuroForgeError
 │   ├── AssetNotFound         404   unknown name, or every source failed: says what was tried
 │   ├── HashMismatch                the bytes are not the pinned ones
 │   └── DiskFull              507   says how much is missing
+├── SandboxUnavailable        untrusted code cannot be run safely on this machine
 ├── OutOfMemory         507   weights and cache do not fit; carries the context that would
 └── StorageError        500   a database refused
 
@@ -200,6 +201,12 @@ class DiskFull(AssetError):
 
     http_status = 507
     code = "disk_full"
+
+
+class SandboxUnavailable(NeuroForgeError):
+    """Untrusted code cannot be run safely on this machine; says what the kernel refused."""
+
+    code = "sandbox_unavailable"
 
 
 class OutOfMemory(NeuroForgeError):
