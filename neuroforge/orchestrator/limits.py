@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.routing import Waiting
 from neuroforge.errors import EngineTimeout, EngineUnavailable
+from neuroforge.orchestrator.breaker import BreakerLimits
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -27,6 +28,20 @@ class OrchestratorLimits:
     """Deadline of counting tokens and scoring labels, whose contracts bring none."""
     backoff_s: float = 0.1
     max_backoff_s: float = 1.0
+    hedge_share: float = 0.05
+    """Of the requests that a policy routes, how many may get a second one beside them; 0 = none."""
+    hedge_quantile: float = 0.95
+    """Of the answers are there before a second request is thought of."""
+    hedge_min_delay_s: float = 0.2
+    slow_factor: float = 4.0
+    """An attempt that takes so many times what was expected is given up for the next best model."""
+    slow_min_s: float = 5.0
+    """But none before this."""
+    slow_share: float = 0.5
+    """An attempt may take this share of what is left of the deadline, unless it was expected to take longer."""
+    breaker: BreakerLimits = field(default_factory=BreakerLimits)
+    max_fan_out: int = 8
+    """Calls of one task that run at once."""
 
 
 @dataclass

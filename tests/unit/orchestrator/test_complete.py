@@ -208,3 +208,19 @@ async def test_labels_are_scored_by_the_named_model() -> None:
     request = LabelRequest(prompt=PromptText(text="Pick"), labels=("A", "B"))
     answer = await bench.orchestrator.label_logprobs(routing_request("a"), request)
     assert [score.label for score in answer.scores] == ["A", "B"]
+
+
+async def test_the_outcome_tells_whether_the_answer_is_the_json_that_was_asked_for() -> None:
+    bench = Bench(endpoint("a"), script=(chat_answer("{}"), chat_answer("no"), chat_answer("text")))
+    body = {"messages": [], "response_format": {"type": "json_object"}}
+    for asked in (body, body, {"messages": []}):
+        await bench.orchestrator.complete(routing_request("a"), engine_request(body=asked))
+    assert [outcome.is_schema_valid for outcome in bench.outcomes] == [True, False, None]
+    assert [outcome.answer for outcome in bench.outcomes] == [None, None, None], "texts are kept only when allowed"
+
+
+async def test_a_deadline_that_passed_counts_the_prompt() -> None:
+    bench = Bench(endpoint("a"), script=(EngineTimeout("late"),))
+    with pytest.raises(EngineTimeout):
+        await bench.orchestrator.complete(routing_request("a"), engine_request(n_prompt_tokens_estimate=9))
+    assert bench.outcomes[0].n_prompt_tokens == 9
