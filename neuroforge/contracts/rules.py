@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from neuroforge.contracts.base import Contract
-from neuroforge.contracts.tasks import TaskType
+from neuroforge.contracts.tasks import TASK_TYPES, TaskType
 from neuroforge.errors import RequestError
 
 
@@ -87,19 +87,25 @@ def _refuse_doubles(what: str, names: list[str]) -> None:
 
 
 def check_models(rules: RoutingRules, known: Collection[str]) -> None:
-    """Return if the fleet has every model that the rules name.
+    """Return if the rules can be put in force on a fleet of these models.
 
     Raises:
-        RequestError: It has not; names the rule and the models that exist.
+        RequestError: A rule names another model, or no model would be left for a task; names the rule and the models.
     """
+    ids = sorted(known)
     for path, model_id in rules.named_models():
         if model_id not in known:
-            ids = sorted(known)
             raise RequestError(
                 f"{path}: the model {model_id!r} does not exist; known: {', '.join(ids) or 'none'}",
                 param=path,
                 model_id=model_id,
                 known=ids,
+            )
+    for task in (None, *TASK_TYPES):
+        if ids and {one.model_id for one in rules.exclusions if one.task in (None, task)} >= set(ids):
+            what = "every task" if task is None else f"the task {task!r}"
+            raise RequestError(
+                f"exclusions: no model would be left for {what}; leave one of {', '.join(ids)} in", param="exclusions"
             )
 
 

@@ -18,7 +18,9 @@ from neuroforge.router.scored import ScoredDecision
 FEWEST_SCORED = 30
 """In each arm; below that an interval from a normal approximation means little."""
 SHRINKAGE = 20.0
-"""Outcomes at the mean of all models that each model starts with, so that three lucky answers make no best model."""
+"""Outcomes at the mean of all answers that each model starts with, so that three lucky answers make no best model."""
+SCORE_STD = 0.45
+"""Of one score around its mean, where scores lie in 0..1."""
 LARGEST_WEIGHT = 100.0
 """Each eligible model has a propensity of 1 % or more."""
 UNROUTED = frozenset({"explicit", "fallback"})
@@ -40,12 +42,14 @@ def is_holdout(seed: int, request_id: str, share: float) -> bool:
     """Whether this request belongs to the holdout: the same answer in every replica and at every time."""
     if share <= 0.0:
         return False
-    digest = hashlib.blake2b(request_id.encode(), digest_size=8, key=b"holdout:%d" % seed).digest()
+    digest = hashlib.blake2b(request_id.encode("utf-8", "replace"), digest_size=8, key=b"holdout:%d" % seed).digest()
     return int.from_bytes(digest, "big") < share * _HASH_RANGE
 
 
 def best_single(scored: Sequence[ScoredDecision]) -> BestSingle | None:
-    """The model with the highest mean score; None while nothing is scored. Ties go to the first id.
+    """The model whose mean score is highest for certain; None while nothing is scored. Ties go to the first id.
+
+    Each mean is shrunk towards that of all answers, and ranked by its lower end of one standard error.
 
     A model that answered mostly easy requests, because the router sent it those, would look better than it is: each
     answer counts by 1 / propensity where the decision was drawn. Decisions that were not drawn count once.
@@ -58,12 +62,13 @@ def best_single(scored: Sequence[ScoredDecision]) -> BestSingle | None:
     if not scores:
         return None
     means = {model_id: _weighted(pairs) for model_id, pairs in scores.items()}
-    centre = sum(mean for mean, _ in means.values()) / len(means)
+    n_all = sum(n for _, n in means.values())
+    centre = sum(mean * n for mean, n in means.values()) / n_all
     ranked = [
         BestSingle(model_id, (n * mean + SHRINKAGE * centre) / (n + SHRINKAGE), n)
         for model_id, (mean, n) in sorted(means.items())
     ]
-    return max(ranked, key=lambda one: one.quality)
+    return max(ranked, key=lambda one: one.quality - SCORE_STD / math.sqrt(one.n_effective + SHRINKAGE))
 
 
 def measure_uplift(scored: Sequence[ScoredDecision]) -> tuple[Uplift | None, str | None]:

@@ -1,10 +1,9 @@
 """RoutingRules -> `RulesView` (what holds for a task, looked up fast) and `diff_rules` (what changes, for people)."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
-from neuroforge.contracts.rules import QualityPrior, RoutingRules, Threshold, check_models
+from neuroforge.contracts.rules import QualityPrior, RoutingRules, Threshold
 from neuroforge.contracts.tasks import TASK_TYPES, TaskType
-from neuroforge.errors import RequestError
 
 SCALARS = ("holdout_share", "explore", "quality_floor")
 """Fields that hold one value; a proposal that leaves them out keeps what is in force."""
@@ -72,20 +71,6 @@ def _tighten(thresholds: Iterator[Threshold]) -> Threshold:
         max_latency_s=min(latencies, default=None),
         max_cost_usd=min(costs, default=None),
     )
-
-
-def validate_rules(rules: RoutingRules, known: Collection[str]) -> None:
-    """Return if the rules can be put in force on a fleet of these models.
-
-    Raises:
-        RequestError: A rule names another model, or excludes every model from a task; names the rule and the remedy.
-    """
-    check_models(rules, known)
-    view = RulesView(rules)
-    for task in (None, *TASK_TYPES):
-        if known and view.excluded(task) >= set(known):
-            what = f"the task {task!r}" if task is not None else "every task"
-            raise RequestError(f"exclusions: no model would be left for {what}; leave one in", param="exclusions")
 
 
 def same_demands(left: RoutingRules, right: RoutingRules) -> bool:

@@ -1,0 +1,145 @@
+"""A logged decision + rules -> with what probability each candidate would have been chosen.
+
+What the log cannot tell stays as it was: a model that the request itself ruled out is not chosen, and a bound that the
+new rules loosen does not bring back what it had filtered, for the request's own bound may have been the reason.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from neuroforge.contracts.routing import CandidateView, Decision, Prediction
+from neuroforge.contracts.rules import QualityPrior, RoutingRules, Threshold
+from neuroforge.contracts.tasks import TaskType
+from neuroforge.router.explore import propensities
+from neuroforge.router.rules import RulesView
+
+Shares = Mapping[str, float]
+"""Probability by model id, summing to 1; empty = no candidate is left and the request is refused."""
+NOT_THE_ROUTERS = frozenset({"explicit", "fallback", "holdout", "router_unavailable", "expected_latency"})
+"""Reasons of decisions that rules and predictions did not make."""
+_TOLERANCE = 1e-3
+"""Of a logged distribution's sum."""
+_NO_RULES = RulesView(RoutingRules())
+
+
+class Policy(Protocol):
+    """Whoever would have chosen among the candidates of a logged decision."""
+
+    def choose(self, decision: Decision, logged: Shares) -> Shares:
+        """`logged` is what the log says of the same decision."""
+        ...
+
+
+def logged_shares(decision: Decision) -> Shares | None:
+    """The exact probabilities under which the decision was made; None where the router did not choose freely."""
+    if decision.reason in NOT_THE_ROUTERS:
+        return None
+    if decision.propensity is None:
+        return {decision.model_id: 1.0}
+    shares = {view.model_id: view.propensity for view in decision.candidates if view.propensity}
+    if shares.get(decision.model_id) is None or abs(sum(shares.values()) - 1.0) > _TOLERANCE:
+        return None
+    return shares
+
+
+class _Option(NamedTuple):
+    """One candidate with what decides about it."""
+
+    model_id: str
+    quality: float
+    quality_std: float
+    utility: float
+    quality_weight: float
+
+
+class RulesPolicy:
+    """What the router would do under `rules`."""
+
+    def __init__(self, rules: RoutingRules, history: Mapping[int, RoutingRules]) -> None:
+        """`history`: rules by the version under which decisions were logged; of an unknown version, none demanded."""
+        self._view = RulesView(rules)
+        self._view_by_version = {version: RulesView(one) for version, one in history.items()}
+
+    def choose(self, decision: Decision, logged: Shares) -> Shares:
+        """As Policy.choose."""
+        task = decision.profile.task_type if decision.profile is not None else None
+        bounds = self._view.threshold(task)
+        open_views = [view for view in decision.candidates if self._is_open(view, task, bounds)]
+        if not open_views:
+            return {}
+        pin = self._view.pin(task)
+        if any(view.model_id == pin for view in open_views):
+            return {str(pin): 1.0}
+        base = self._view_by_version.get(decision.rules_version, _NO_RULES)
+        if self._is_as_logged(decision, open_views, task, base):
+            return logged
+        options = [option for view in open_views if (option := self._option(view, task, base)) is not None]
+        return self._weigh(decision, options) if options else _keep(open_views, logged)
+
+    def _is_open(self, view: CandidateView, task: TaskType | None, bounds: Threshold) -> bool:
+        if view.filtered not in (None, "excluded_by_rule") or self._view.is_excluded(view.model_id, task):
+            return False
+        if view.filtered == "excluded_by_rule" and view.utility is None:
+            return False
+        return view.prediction is None or _is_within(view.prediction, bounds)
+
+    def _is_as_logged(
+        self, decision: Decision, open_views: Sequence[CandidateView], task: TaskType | None, base: RulesView
+    ) -> bool:
+        """Whether nothing that these rules demand differs, for this decision, from what held when it was made."""
+        now, then = self._view.rules, base.rules
+        if decision.reason == "pinned" or now.explore != then.explore or now.quality_floor != then.quality_floor:
+            return False
+        was_open = [view.model_id for view in decision.candidates if view.filtered is None]
+        is_open = [view.model_id for view in open_views]
+        return was_open == is_open and all(
+            self._view.prior(model_id, task) == base.prior(model_id, task) for model_id in is_open
+        )
+
+    def _weigh(self, decision: Decision, options: Sequence[_Option]) -> Shares:
+        if not self._view.rules.explore or decision.exploration not in ("on", "off_by_rule"):
+            return {max(options, key=lambda one: one.utility).model_id: 1.0}
+        shares = propensities(
+            np.array([one.utility for one in options]),
+            np.array([one.quality_weight * one.quality_std for one in options]),
+            np.array([one.quality for one in options]),
+            self._view.rules.quality_floor,
+        )
+        return {one.model_id: float(share) for one, share in zip(options, shares, strict=True) if share > 0}
+
+    def _option(self, view: CandidateView, task: TaskType | None, base: RulesView) -> _Option | None:
+        if view.prediction is None or view.utility is None:
+            return None
+        old, new = base.prior(view.model_id, task), self._view.prior(view.model_id, task)
+        logged_quality = view.prediction.quality
+        quality = logged_quality if old == new else _exchange(logged_quality, view.prediction.n_outcomes, old, new)
+        weight = view.utility.quality / logged_quality if logged_quality > 0 else 1.0
+        utility = view.utility.total + weight * (quality - logged_quality)
+        return _Option(view.model_id, quality, view.prediction.quality_std, utility, weight)
+
+
+def _keep(open_views: Sequence[CandidateView], logged: Shares) -> Shares:
+    """Where nothing was predicted, because there was one candidate: it stays, if it may."""
+    kept = {view.model_id: logged.get(view.model_id, 0.0) for view in open_views}
+    total = sum(kept.values())
+    return {model_id: share / total for model_id, share in kept.items()} if total else {}
+
+
+def _is_within(found: Prediction, bounds: Threshold) -> bool:
+    return (
+        (bounds.min_quality is None or found.quality >= bounds.min_quality)
+        and (bounds.max_latency_s is None or found.latency_s <= bounds.max_latency_s)
+        and (bounds.max_cost_usd is None or found.cost_usd <= bounds.max_cost_usd)
+    )
+
+
+def _exchange(quality: float, n_outcomes: float, old: QualityPrior | None, new: QualityPrior | None) -> float:
+    """Take the old prior out of a predicted mean and put the new one in, each counting as its strength in outcomes."""
+    weight, total = n_outcomes, quality * n_outcomes
+    if old is not None:
+        total = quality * (n_outcomes + old.strength) - old.quality * old.strength
+    if new is not None:
+        weight, total = weight + new.strength, total + new.quality * new.strength
+    return min(max(total / weight, 0.0), 1.0) if weight > 0 else quality
