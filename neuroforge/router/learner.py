@@ -1,0 +1,254 @@
+"""reports -> store -> posterior -> snapshot; feedback -> score -> posterior. The single writer of what is learned."""
+
+import threading
+from collections.abc import Sequence
+
+from neuroforge.contracts.outcomes import (
+    Feedback,
+    FeedbackReceipt,
+    LearnerReply,
+    LearnerReport,
+    LearnerSnapshot,
+    OutcomeRecord,
+    RouterStatus,
+)
+from neuroforge.contracts.ports import Clock
+from neuroforge.contracts.routing import Decision
+from neuroforge.errors import NotFound
+from neuroforge.router.feedback import Standing, explicit_score, failure_weight, judge_feedback
+from neuroforge.router.holdout import best_single, measure_uplift
+from neuroforge.router.learner_input import LearnerOptions, LiveRules, Packed, pack
+from neuroforge.router.lessons import Lessons, PriorOf
+from neuroforge.router.scored import ScoredDecision
+from neuroforge.storage.learner_state import Lesson
+from neuroforge.storage.outcome_rows import OutcomeRow, basis_bytes, storable_text
+from neuroforge.storage.outcomes import Held, Learned, NewOutcome, OutcomeStore, Statement
+
+PUBLISH_EVERY_S = 0.3
+EXPIRE_EVERY_S = 60.0
+MEASURE_EVERY_S = 10.0
+N_MEASURED = 5_000
+"""Newest scored outcomes from which the best single model and the uplift are computed."""
+LATE_HALF_LIVES = 4.0
+"""Feedback on older outcomes would weigh below a sixteenth: it is kept for the next fit only."""
+
+
+class Learner:
+    """`ports.Learner` without the waiting; safe to use from several threads."""
+
+    def __init__(
+        self, store: OutcomeStore, rules: LiveRules, prior_of: PriorOf, options: LearnerOptions, clock: Clock
+    ) -> None:
+        """`clock` is Unix time."""
+        self._store = store
+        self._rules = rules
+        self._options = options
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._lessons = Lessons(store, clock, prior_of, options.half_life_s)
+        self._counts = store.counts()
+        self._live_rules = rules.live
+        self._best: str | None = None
+        self._expired_at_s = self._measured_at_s = self._published_at_s = float("-inf")
+        self._n_scored_measured = -1
+        self._has_changed = False
+        self._snapshot = self._make_snapshot()
+
+    def exchange(self, report: LearnerReport) -> LearnerReply:
+        """As ports.Learner."""
+        return self.take(pack(report, self._options.record))
+
+    def take(self, packed: Packed) -> LearnerReply:
+        """As exchange; a report that comes twice changes nothing the second time.
+
+        Raises:
+            StorageError: Nothing of the report was taken.
+        """
+        with self._lock:
+            if self._options.record != "none":
+                self._learn(packed.rows)
+                self._rules.observe(Decision.model_validate_json(row.decision) for row in packed.rows)
+            self._lessons.note_dropped(packed.n_dropped)
+            self._expire_when_due()
+            self._publish_when_due()
+            self._lessons.save_when_due()
+            return self._reply(packed)
+
+    def give_feedback(self, feedback: Feedback, actor: str | None) -> FeedbackReceipt:
+        """As ports.Learner."""
+        with self._lock:
+            held = self._held(feedback.decision_id, actor)
+            last = self._store.last_statement(feedback.decision_id)
+            has_texts = self._options.record == "text"
+            new = Standing(
+                explicit_score(feedback, held.record.answer),
+                storable_text(feedback.preferred_answer) if has_texts else None,
+                storable_text(feedback.comment) if has_texts else None,
+            )
+            before = None if last is None else Standing(last.score, last.preferred_answer, last.comment)
+            status = judge_feedback(new, before, self._is_late(held))
+            if status != "duplicate":
+                statement = Statement(
+                    feedback.decision_id, self._clock(), new.score, status, new.preferred_answer, new.comment
+                )
+                self._rate(held, statement)
+            return FeedbackReceipt(decision_id=feedback.decision_id, status=status, score=new.score)
+
+    def find_decision(self, decision_id: str, actor: str | None) -> OutcomeRecord:
+        """As ports.Learner."""
+        return self._held(decision_id, actor).record
+
+    def status(self) -> RouterStatus:
+        """As ports.Learner."""
+        uplift, reason = measure_uplift(self._read_scored())
+        with self._lock:
+            return RouterStatus(
+                version=self._lessons.version,
+                fit_id=self._lessons.fit_id,
+                rules_version=self._rules.live.version,
+                record=self._options.record,
+                n_outcomes=self._counts.n_outcomes,
+                n_scored=self._counts.n_scored,
+                n_dropped=self._lessons.n_dropped,
+                uplift=uplift,
+                uplift_reason=reason,
+                n_outcomes_by_model={name: float(n) for name, n in sorted(self._counts.n_by_model.items())},
+            )
+
+    def apply_fit(self, content: bytes) -> RouterStatus:
+        """Decide by this fit from the next snapshot on; the same one again changes nothing.
+
+        Raises:
+            DataError: It is damaged, of another version or made with another embedder; the fit before stays in force.
+        """
+        with self._lock:
+            if self._lessons.apply(content):
+                self._publish()
+        return self.status()
+
+    def purge(self, actor: str | None = None, before_s: float | None = None) -> int:
+        """Delete outcomes and all that hangs on them, and what was learned of them. Returns how many went."""
+        n_outcomes = self._store.purge(actor, before_s)
+        with self._lock:
+            self._recount()
+            self._lessons.relearn()
+            self._publish()
+        return n_outcomes
+
+    def close(self) -> None:
+        """Save what was learned."""
+        with self._lock:
+            self._lessons.save()
+
+    def _learn(self, rows: Sequence[OutcomeRow]) -> None:
+        by_id = {row.decision_id: row for row in rows}
+        known = self._store.known_ids(list(by_id)) if by_id else set()
+        fresh = [self._judged(row) for decision_id, row in by_id.items() if decision_id not in known]
+        if not fresh:
+            return
+        redo_seq = self._store.add(fresh)
+        self._lessons.take((lesson for one in fresh if (lesson := _lesson(one)) is not None), redo_seq)
+        self._counts = self._counts.plus(fresh)
+        self._has_changed = self._has_changed or any(one.learned_weight is not None for one in fresh)
+
+    def _judged(self, row: OutcomeRow) -> NewOutcome:
+        fit_id = self._lessons.fit_of(row.router_version)
+        if not row.is_failure:
+            return NewOutcome(row, fit_id, None, None)
+        counts = self._counts
+        weight = failure_weight(counts.n_rated, counts.n_outcomes - counts.n_scored + counts.n_rated)
+        can_take = self._lessons.can_take(fit_id, row.basis, row.base_quality)
+        return NewOutcome(row, fit_id, 0.0, weight if can_take else None)
+
+    def _held(self, decision_id: str, actor: str | None) -> Held:
+        held = self._store.find(decision_id)
+        if held is None or (actor is not None and held.record.actor != actor):
+            hint = "; nothing is kept of requests: router.record is none" if self._options.record == "none" else ""
+            raise NotFound(f"there is no decision {decision_id!r} of this caller{hint}", decision_id=decision_id)
+        return held
+
+    def _is_late(self, held: Held) -> bool:
+        age_s = self._clock() - held.record.at_s
+        return held.fit_id != self._lessons.fit_id or age_s > LATE_HALF_LIVES * self._options.half_life_s
+
+    def _rate(self, held: Held, statement: Statement) -> None:
+        record, weight = held.record, held.learned_weight
+        basis = None if record.basis is None else basis_bytes(record.basis)
+        changes: list[Learned] = []
+        can_take = self._lessons.can_take(held.fit_id, basis, record.base_quality)
+        if statement.status != "late" and can_take and (statement.score, 1.0) != (record.score, weight):
+            if record.score is not None and weight is not None:
+                changes.append(Learned(statement.decision_id, record.score, -weight, record.at_s))
+            weight = 1.0
+            changes.append(Learned(statement.decision_id, statement.score, weight, record.at_s))
+        redo_seq = self._store.rate(statement, weight, changes)
+        lessons = [
+            Lesson(record.outcome.model_id, basis, one.score - record.base_quality, one.weight, one.at_s)
+            for one in changes
+            if basis is not None and record.base_quality is not None
+        ]
+        self._lessons.take(lessons, redo_seq)
+        self._counts = self._counts.rated(record.score, record.score_source)
+        self._has_changed = self._has_changed or bool(changes)
+
+    def _expire_when_due(self) -> None:
+        now_s = self._clock()
+        if now_s - self._expired_at_s < EXPIRE_EVERY_S:
+            return
+        self._expired_at_s = now_s
+        if self._store.expire(now_s - self._options.retention_s):
+            self._recount()
+
+    def _recount(self) -> None:
+        self._counts = self._store.counts()
+
+    def _publish_when_due(self) -> None:
+        self._measure_when_due()
+        has_new_rules = self._rules.live is not self._live_rules
+        if has_new_rules or (self._has_changed and self._clock() - self._published_at_s >= PUBLISH_EVERY_S):
+            self._publish()
+
+    def _measure_when_due(self) -> None:
+        now_s, n_scored = self._clock(), self._counts.n_scored
+        if now_s - self._measured_at_s < MEASURE_EVERY_S or n_scored == self._n_scored_measured:
+            return
+        self._measured_at_s, self._n_scored_measured = now_s, n_scored
+        best = best_single(self._read_scored())
+        model_id = None if best is None else best.model_id
+        self._has_changed = self._has_changed or model_id != self._best
+        self._best = model_id
+
+    def _read_scored(self) -> list[ScoredDecision]:
+        return [ScoredDecision(*one) for one in self._store.read_scored(N_MEASURED)]
+
+    def _publish(self) -> None:
+        self._lessons.version += 1
+        self._published_at_s = self._clock()
+        self._has_changed = False
+        self._live_rules = self._rules.live
+        self._snapshot = self._make_snapshot()
+
+    def _make_snapshot(self) -> LearnerSnapshot:
+        return LearnerSnapshot(
+            version=self._lessons.version,
+            fit_id=self._lessons.fit_id,
+            online=self._lessons.posterior.to_bytes(),
+            rules=self._live_rules,
+            best_single=self._best,
+        )
+
+    def _reply(self, packed: Packed) -> LearnerReply:
+        snapshot = self._snapshot
+        if packed.known_version == snapshot.version:
+            return LearnerReply()
+        if packed.known_fit == snapshot.fit_id:
+            return LearnerReply(snapshot=snapshot)
+        whole = {**{name: getattr(snapshot, name) for name in LearnerSnapshot.model_fields}, "fit": self._lessons.fit}
+        return LearnerReply(snapshot=LearnerSnapshot(**whole))
+
+
+def _lesson(new: NewOutcome) -> Lesson | None:
+    row = new.row
+    if new.learned_weight is None or new.score is None or row.basis is None or row.base_quality is None:
+        return None
+    return Lesson(row.model_id, row.basis, new.score - row.base_quality, new.learned_weight, row.at_s)

@@ -1,0 +1,48 @@
+"""What the learner is given: rules, options, and reports as plain values that cost little to send and to store."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from neuroforge.contracts.outcomes import LearnerReport, RecordLevel
+from neuroforge.contracts.routing import Decision
+from neuroforge.contracts.rules import RoutingRules
+from neuroforge.router.feedback import has_failed
+from neuroforge.storage.outcome_rows import OutcomeRow, row_of
+
+
+class LiveRules(Protocol):
+    """What the learner needs of the rules."""
+
+    @property
+    def live(self) -> RoutingRules:
+        """Those in force; another object after each change."""
+        ...
+
+    def observe(self, decisions: Iterable[Decision]) -> None:
+        """Live decisions, for rules that run in shadow."""
+        ...
+
+
+@dataclass(frozen=True)
+class LearnerOptions:
+    """What the operator configured."""
+
+    record: RecordLevel
+    retention_s: float
+    half_life_s: float
+
+
+class Packed(NamedTuple):
+    """A LearnerReport as plain values."""
+
+    rows: tuple[OutcomeRow, ...]
+    n_dropped: int
+    known_version: int
+    known_fit: str
+
+
+def pack(report: LearnerReport, level: RecordLevel) -> Packed:
+    """Return what may be kept of a report; done where the report is made, so that no more than that leaves it."""
+    rows = () if level == "none" else tuple(row_of(one, level, has_failed(one.outcome)) for one in report.records)
+    return Packed(rows, report.n_dropped, report.known_version, report.known_fit)
