@@ -19,7 +19,7 @@ from neuroforge.gateway.parts import GatewayOptions, GatewayParts
 from neuroforge.orchestrator.fleet_cache import FleetCache
 from neuroforge.orchestrator.limits import OrchestratorLimits
 from neuroforge.orchestrator.orchestrator import NeuroForgeOrchestrator
-from neuroforge.router.pipeline import LatencyRouter
+from neuroforge.router.fastest import LatencyRouter
 from neuroforge.settings import Settings, settings_from_tree
 
 

@@ -1,1 +1,1 @@
-"""RoutingRequest + FleetSnapshot -> filter -> latency -> select -> Decision; Outcome -> latency estimate."""
+"""RoutingRequest -> filter -> features -> classify -> predict -> select -> Decision; Outcome -> record -> learner."""

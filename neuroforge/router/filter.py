@@ -63,12 +63,15 @@ def find_explicit(request: RoutingRequest, snapshot: FleetSnapshot) -> ModelEndp
 def filter_models(request: RoutingRequest, snapshot: FleetSnapshot) -> tuple[Verdict, ...]:
     """Judge every model, in the snapshot's order; the first failure in the order below is the reason.
 
-    Order: not_allowed, capability, context_length, circuit_open, unhealthy, not_loaded. A model that could be loaded is
-    chosen only when no ready one fits, one that is loading already before one that is not; a prompt that only may be
-    too long is sent rather than refused when nothing larger fits.
+    Order: not_allowed, not_a_candidate, capability, context_length, circuit_open, unhealthy, not_loaded. A model that
+    could be loaded is chosen only when no ready one fits, one that is loading already before one that is not; a prompt
+    that only may be too long is sent rather than refused when nothing larger fits.
     Raises:
+        ModelNotFound: A candidate that the request names does not exist.
         EngineUnavailable, PermissionDenied, UnsupportedParameter, ContextLengthExceeded: Why none can answer.
     """
+    if request.route.candidates is not None:
+        _check_candidates(request, snapshot)
     reasons = [_hard_reason(endpoint, request) for endpoint in snapshot.models]
     if None not in reasons:
         raise _why_none(request, snapshot, reasons)
@@ -87,9 +90,23 @@ def filter_models(request: RoutingRequest, snapshot: FleetSnapshot) -> tuple[Ver
     )
 
 
+def _check_candidates(request: RoutingRequest, snapshot: FleetSnapshot) -> None:
+    known = {model.model_id for model in snapshot.models if _is_allowed(model, request)}
+    for model_id in request.route.candidates or ():
+        if model_id not in known and snapshot.find(model_id) is None:
+            raise ModelNotFound(
+                f"the candidate {model_id!r} does not exist; known: {', '.join(sorted(known)) or 'none'}",
+                param="neuroforge.route.candidates",
+                model_id=model_id,
+                known=sorted(known),
+            )
+
+
 def _hard_reason(endpoint: ModelEndpoint, request: RoutingRequest) -> FilterReason | None:
     if not _is_allowed(endpoint, request):
         return "not_allowed"
+    if request.route.candidates is not None and endpoint.model_id not in request.route.candidates:
+        return "not_a_candidate"
     if not request.requirements <= endpoint.capabilities:
         return "capability"
     if _is_certainly_too_long(endpoint, request):
@@ -131,9 +148,10 @@ def _why_none(
     pairs = list(zip(snapshot.models, reasons, strict=True))
     if not pairs:
         return EngineUnavailable("the fleet has no model yet")
-    allowed = [(model, reason) for model, reason in pairs if reason != "not_allowed"]
+    allowed = [(model, reason) for model, reason in pairs if reason not in ("not_allowed", "not_a_candidate")]
     if not allowed:
-        return PermissionDenied("this key may use none of the fleet's models", param="model")
+        whose = "the fleet's models" if request.route.candidates is None else "the candidates"
+        return PermissionDenied(f"this key may use none of {whose}", param="model")
     capable = [(model, reason) for model, reason in allowed if reason != "capability"]
     if not capable:
         models = [model for model, _ in allowed]

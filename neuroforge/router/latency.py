@@ -1,6 +1,8 @@
 """Outcome -> what a request to each model would take now: moving averages, and the live queue in front of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from neuroforge.contracts.models import EngineStats, ModelEndpoint
 from neuroforge.contracts.ports import Clock
@@ -15,6 +17,7 @@ MAX_FAILURE_RATE = 0.9
 PRIOR_TTFT_S = 0.5
 PRIOR_S_PER_TOKEN = 0.05
 PRIOR_N_TOKENS = 128.0
+PRIOR_S_PER_PROMPT_TOKEN = 0.001
 
 
 @dataclass
@@ -31,6 +34,21 @@ class Average:
         self.value = observation if self.value is None else self.value + weight * (observation - self.value)
 
 
+class Speed(NamedTuple):
+    """What to expect of one model now."""
+
+    ttft_s: float
+    s_per_token: float
+    factor: float
+    """By which the live queue and recent failures stretch a request."""
+    s_per_prompt_token: float
+    """Of reading a prompt anew."""
+
+    def latency_s(self, n_tokens: float) -> float:
+        """Seconds of an answer of that length."""
+        return (self.ttft_s + self.s_per_token * n_tokens) * self.factor
+
+
 @dataclass
 class ModelLoad:
     """What this replica knows of one model."""
@@ -38,6 +56,8 @@ class ModelLoad:
     ttft_s: Average = field(default_factory=Average)
     s_per_token: Average = field(default_factory=Average)
     n_tokens: Average = field(default_factory=Average)
+    n_prompt_tokens: Average = field(default_factory=Average)
+    """Of the requests behind ttft_s."""
     taught_at_s: float | None = None
     failure_rate: float = 0.0
     failed_at_s: float = 0.0
@@ -102,9 +122,33 @@ class LatencyEstimator:
         for endpoint, load, service_s in zip(endpoints, loads, known, strict=True):
             trust = _trust(load, now_s)
             value = best_s if service_s is None else trust * service_s + (1 - trust) * best_s
-            tries = 1.0 / (1.0 - min(MAX_FAILURE_RATE, self._failure_rate(load, now_s)))
-            result.append(value * tries * _queue_factor(load, endpoint.parallel))
+            result.append(value * self._factor(endpoint, load, now_s))
         return result
+
+    def expected_speeds(self, endpoints: Sequence[ModelEndpoint]) -> list[Speed]:
+        """Return each model's speed, in order; what was never seen, or long ago, counts as the fastest known one's."""
+        now_s = self._clock()
+        loads = [self._observed(endpoint) for endpoint in endpoints]
+        ttfts = [_first_known(load.ttft_s.value, load.stats.ttft_s if load.stats else None) for load in loads]
+        rates = [_first_known(load.s_per_token.value, load.stats.s_per_token if load.stats else None) for load in loads]
+        best_ttft_s = min((one for one in ttfts if one is not None), default=PRIOR_TTFT_S)
+        best_rate = min((one for one in rates if one is not None), default=PRIOR_S_PER_TOKEN)
+        speeds = []
+        for endpoint, load, ttft_s, rate in zip(endpoints, loads, ttfts, rates, strict=True):
+            trust = _trust(load, now_s)
+            speeds.append(
+                Speed(
+                    best_ttft_s if ttft_s is None else trust * ttft_s + (1 - trust) * best_ttft_s,
+                    best_rate if rate is None else trust * rate + (1 - trust) * best_rate,
+                    self._factor(endpoint, load, now_s),
+                    _s_per_prompt_token(load),
+                )
+            )
+        return speeds
+
+    def _factor(self, endpoint: ModelEndpoint, load: ModelLoad, now_s: float) -> float:
+        tries = 1.0 / (1.0 - min(MAX_FAILURE_RATE, self._failure_rate(load, now_s)))
+        return tries * _queue_factor(load, endpoint.parallel)
 
     def _load(self, model_id: str) -> ModelLoad:
         load = self._loads.get(model_id)
@@ -139,6 +183,7 @@ def _learn_speed(load: ModelLoad, outcome: Outcome) -> None:
     ttft_s = outcome.ttft_s
     if ttft_s is not None or n_tokens == 0:
         load.ttft_s.add(outcome.latency_s if ttft_s is None else ttft_s)
+        load.n_prompt_tokens.add(outcome.n_prompt_tokens)
     if n_tokens > 0:
         start_s = ttft_s if ttft_s is not None else load.ttft_s.value or 0.0
         load.s_per_token.add(max(0.0, outcome.latency_s - start_s) / n_tokens)
@@ -157,6 +202,16 @@ def _service_s(load: ModelLoad, max_tokens: int | None) -> float | None:
         return None
     n_tokens = _n_tokens(load.n_tokens.value, max_tokens)
     return (ttft_s or 0.0) + (s_per_token or 0.0) * n_tokens
+
+
+def _first_known(own: float | None, told: float | None) -> float | None:
+    return told if own is None else own
+
+
+def _s_per_prompt_token(load: ModelLoad) -> float:
+    """The first token comes after the whole prompt was read; its own share is small beside that."""
+    ttft_s, n_tokens = load.ttft_s.value, load.n_prompt_tokens.value
+    return ttft_s / n_tokens if ttft_s is not None and n_tokens else PRIOR_S_PER_PROMPT_TOKEN
 
 
 def _n_tokens(average: float | None, max_tokens: int | None) -> float:

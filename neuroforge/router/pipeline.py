@@ -1,101 +1,237 @@
-"""The stages in order: filter -> latency -> select -> Decision; and back: Outcome -> latency."""
+"""The stages in order: filter -> features -> classify -> predict -> select -> Decision; and back: Outcome -> record."""
 
-import secrets
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from neuroforge.contracts.models import ModelEndpoint
-from neuroforge.contracts.ports import Clock
-from neuroforge.contracts.routing import (
-    CandidateView,
-    Decision,
-    DecisionReason,
-    FleetSnapshot,
-    Outcome,
-    RoutingRequest,
-)
-from neuroforge.router.filter import Verdict, filter_models, find_explicit
-from neuroforge.router.latency import LatencyEstimator
-from neuroforge.router.select import AdaptiveLoadBalancer, Weighed
+from neuroforge.contracts.outcomes import LearnerSnapshot, RecordLevel
+from neuroforge.contracts.ports import Clock, Metrics
+from neuroforge.contracts.routing import Decision, DecisionReason, FleetSnapshot, Outcome, RoutingRequest
+from neuroforge.errors import RequestError
+from neuroforge.router.affinity import PrefixMemory
+from neuroforge.router.belief import Belief, Fitted, build_belief
+from neuroforge.router.conversation import read_turns
+from neuroforge.router.embedder import StaticEmbedder
+from neuroforge.router.fastest import LatencyRouter, has_bounds, new_decision_id
+from neuroforge.router.filter import Verdict, filter_models
+from neuroforge.router.lengths import OutputLengths
+from neuroforge.router.predict import Expected, PerformancePredictor, base_quality, describe
+from neuroforge.router.records import Described, Finished, Kept, RecordBuffer
+from neuroforge.router.rules import RulesView
+from neuroforge.router.select import AdaptiveLoadBalancer, Candidate
+from neuroforge.router.senses import Senses
+from neuroforge.router.throttle import Throttle
+from neuroforge.router.views import show_candidates
 
-DECISION_ID_BYTES = 8
+logger = logging.getLogger(__name__)
+
+FAILURES = "neuroforge_router_failures_total"
+WARNING_PERIOD_S = 60.0
+DESCRIPTIONS_PER_S = 20.0
+"""Requests that needed no features and are described aside all the same, so that feedback on them teaches."""
+MAX_LIVE = 8192
+"""Decisions remembered until their end; of more the oldest go unrecorded."""
+
+LoadFitted = Callable[[bytes, str], Fitted]
+"""(bytes, hash of the embedder) -> fit. Raises DataError."""
 
 
-class LatencyRouter:
-    """Router that picks by expected latency under the live queue, in process, without a learner."""
+@dataclass(frozen=True)
+class RouterOptions:
+    """What the operator decides."""
 
-    def __init__(self, clock: Clock) -> None:
-        """`clock` is monotonic."""
-        self._estimator = LatencyEstimator(clock)
-        self._balancer = AdaptiveLoadBalancer()
-        self._n_chosen: dict[str, int] = {}
-        self._model_by_live_decision: dict[str, str] = {}
+    seed: int = 0
+    record: RecordLevel = "stats"
+
+
+class LearnedRouter:
+    """Router that decides by what was learned; by expected latency until then, and whenever the learned part fails."""
+
+    def __init__(
+        self, clock: Clock, wall_clock: Clock, metrics: Metrics, load_fitted: LoadFitted, options: RouterOptions
+    ) -> None:
+        """`clock` is monotonic, `wall_clock` Unix time."""
+        self.buffer = RecordBuffer()
+        self._plain = LatencyRouter(clock)
+        self._wall_clock = wall_clock
+        self._metrics = metrics
+        self._load_fitted = load_fitted
+        self._record = options.record
+        self._lengths = OutputLengths()
+        self._predictor = PerformancePredictor(self._plain.estimator, self._lengths)
+        self._balancer = AdaptiveLoadBalancer(options.seed)
+        self._seed = options.seed
+        self._prefixes = PrefixMemory(clock)
+        self._kept: dict[str, Kept] = {}
+        self._senses: Senses | None = None
+        self._belief: Belief | None = None
+        self._pending: LearnerSnapshot | None = None
+        self._may_warn = Throttle(clock, 1 / WARNING_PERIOD_S, burst=1)
+        self._may_describe = Throttle(clock, DESCRIPTIONS_PER_S, burst=int(DESCRIPTIONS_PER_S))
+
+    @property
+    def has_embedder(self) -> bool:
+        """Whether requests can be described."""
+        return self._senses is not None
+
+    @property
+    def known(self) -> tuple[int, str]:
+        """Version and fit id of the newest snapshot taken; (0, "") before the first."""
+        newest = self._pending or self._belief
+        return (0, "") if newest is None else (newest.version, newest.fit_id)
+
+    def equip(self, embedder: StaticEmbedder) -> None:
+        """Take the embedder, and the snapshot that waited for it. Takes a while: not in the event loop.
+
+        Raises:
+            DataError: As `take`.
+        """
+        self._senses = Senses(embedder, self._lengths)
+        if (pending := self._pending) is not None:
+            self.take(pending)
+
+    def take(self, snapshot: LearnerSnapshot) -> None:
+        """Decide by this snapshot from now on. Takes milliseconds: not in the event loop.
+
+        Before the embedder is there only the snapshot's rules are followed.
+        Raises:
+            DataError: It cannot be used; the one before stays in force.
+        """
+        senses = self._senses
+        if senses is None:
+            self._pending = _with_fit_of(self._pending, snapshot)
+            self._belief = Belief(snapshot.version, RulesView(snapshot.rules), best_single=snapshot.best_single)
+            return
+        embedder_hash = senses.embedder.sha256
+        self._belief = build_belief(snapshot, self._belief, lambda data: self._load_fitted(data, embedder_hash))
+        self._pending = None
 
     def decide(self, request: RoutingRequest, snapshot: FleetSnapshot) -> Decision:
-        """As Router.decide."""
+        """As Router.decide; also RequestError: bounds that no candidate keeps."""
         if request.policy == "explicit":
-            endpoint = find_explicit(request, snapshot)
-            verdicts: tuple[Verdict, ...] = (Verdict(endpoint, None),)
-            weighed = self._weigh([endpoint], request.max_tokens)
-        else:
-            verdicts = filter_models(request, snapshot)
-            open_endpoints = [verdict.endpoint for verdict in verdicts if verdict.filtered is None]
-            weighed = self._weigh(open_endpoints, request.max_tokens)
-        chosen = self._balancer.select_optimal(weighed)
-        model_id = chosen.endpoint.model_id
-        self._n_chosen[model_id] = self._n_chosen.get(model_id, 0) + 1
-        return Decision(
-            decision_id=secrets.token_hex(DECISION_ID_BYTES),
-            request_id=request.request_id,
-            model_id=model_id,
-            policy=request.policy,
-            reason=_reason(request, len(weighed)),
-            snapshot_version=snapshot.version,
-            candidates=self._views(verdicts, weighed),
-        )
+            return self._keep(request, snapshot, self._plain.decide(request, snapshot), None)
+        verdicts = filter_models(request, snapshot)
+        belief, senses = self._belief, self._senses
+        is_choice = _is_choice(request, verdicts, belief)
+        if is_choice and belief is not None and senses is not None:
+            try:
+                return self._decide_learned(request, snapshot, verdicts, belief, senses)
+            except RequestError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever breaks the learned part must not break serving
+                self._note_failure(error)
+        rules = None if belief is None else belief.rules
+        reason: DecisionReason = "router_unavailable" if is_choice else "expected_latency"
+        decision = self._plain.decide_among(request, snapshot, verdicts, rules, reason)
+        return self._keep(request, snapshot, decision, None)
 
     def started(self, decision: Decision) -> None:
         """As Router.started."""
-        self._model_by_live_decision[decision.decision_id] = decision.model_id
-        self._estimator.started(decision.model_id)
+        self._plain.started(decision)
 
     def finished(self, outcome: Outcome) -> None:
-        """As Router.finished. A decision leaves the live queue once, however often its end is told."""
-        if self._model_by_live_decision.pop(outcome.decision_id, None) is not None:
-            self._estimator.finished(outcome.model_id)
-        self._estimator.learn(outcome)
+        """As Router.finished."""
+        self._plain.finished(outcome)
+        kept = self._kept.pop(outcome.decision_id, None)
+        if kept is None:
+            return
+        profile = kept.decision.profile
+        if profile is not None and outcome.status == 200:
+            n_tokens = outcome.n_completion_tokens
+            self._lengths.learn(outcome.model_id, profile.task_type, n_tokens)
+            self._prefixes.remember(kept.request, outcome.model_id, outcome.n_prompt_tokens + n_tokens)
+        if self._record != "none":
+            wants_text = self._record == "text" or (kept.described is None and self._may_describe.admit())
+            turns = tuple(read_turns(kept.request.body)) if wants_text else None
+            bare = RoutingRequest(**{**dict(kept.request), "body": None})
+            self.buffer.add(Finished(kept._replace(request=bare), outcome, self._wall_clock(), turns))
 
-    def _weigh(self, endpoints: list[ModelEndpoint], max_tokens: int | None) -> list[Weighed]:
-        latencies_s = self._estimator.expected_latencies_s(endpoints, max_tokens)
+    def describe(self, finished: Finished) -> Finished:
+        """Return it with what the learner learns from, where texts were kept for that and the router is ready."""
+        belief, senses, kept = self._belief, self._senses, finished.kept
+        endpoint = kept.fleet.find(kept.decision.model_id)
+        if kept.described is not None or not finished.turns or belief is None or senses is None or endpoint is None:
+            return finished
+        asked = senses.look(kept.request, belief, finished.turns)
+        described = Described(asked.features, describe(asked, belief), base_quality(asked, endpoint, belief))
+        values = {**dict(kept.decision), "profile": asked.profile, "router_version": belief.version}
+        return finished._replace(kept=kept._replace(decision=Decision(**values), described=described))
+
+    def _decide_learned(
+        self,
+        request: RoutingRequest,
+        snapshot: FleetSnapshot,
+        verdicts: tuple[Verdict, ...],
+        belief: Belief,
+        senses: Senses,
+    ) -> Decision:
+        asked = senses.look(request, belief)
+        endpoints = [one.endpoint for one in verdicts if one.filtered is None]
+        expected = self._predictor.predict_all(asked, endpoints, belief)
+        candidates = self._gather(request, endpoints, expected)
+        chosen = self._balancer.select_optimal(request, asked.profile.task_type, candidates, belief)
+        decision = Decision(
+            decision_id=new_decision_id(),
+            request_id=request.request_id,
+            model_id=endpoints[chosen.place].model_id,
+            policy=request.policy,
+            reason=chosen.reason,
+            snapshot_version=snapshot.version,
+            candidates=show_candidates(verdicts, candidates, chosen, self._plain.estimator),
+            profile=asked.profile,
+            propensity=None if chosen.propensities is None else chosen.propensities[chosen.place],
+            exploration=chosen.exploration,
+            router_version=belief.version,
+            rules_version=belief.rules.rules.version,
+            seed=self._seed,
+        )
+        described = Described(asked.features, expected.basis, expected.base_quality[chosen.place])
+        return self._keep(request, snapshot, decision, described)
+
+    def _gather(
+        self, request: RoutingRequest, endpoints: Sequence[ModelEndpoint], expected: Expected
+    ) -> list[Candidate]:
+        warm = self._prefixes.find(request)
         return [
-            Weighed(
+            Candidate(
                 endpoint,
-                expected_latency_s,
-                self._estimator.n_in_flight(endpoint.model_id),
-                self._n_chosen.get(endpoint.model_id, 0),
+                prediction,
+                0.0 if warm is None or warm.model_id == endpoint.model_id else warm.n_tokens * speed.s_per_prompt_token,
+                self._plain.estimator.n_in_flight(endpoint.model_id),
             )
-            for endpoint, expected_latency_s in zip(endpoints, latencies_s, strict=True)
+            for endpoint, prediction, speed in zip(endpoints, expected.predictions, expected.speeds, strict=True)
         ]
 
-    def _views(self, verdicts: tuple[Verdict, ...], weighed: list[Weighed]) -> tuple[CandidateView, ...]:
-        weighed_by_id = {one.endpoint.model_id: one for one in weighed}
-        views = []
-        for verdict in verdicts:
-            model_id = verdict.endpoint.model_id
-            one = weighed_by_id.get(model_id)
-            if one is None:
-                view = CandidateView(
-                    model_id=model_id, filtered=verdict.filtered, n_in_flight=self._estimator.n_in_flight(model_id)
-                )
-            else:
-                view = CandidateView(
-                    model_id=model_id, expected_latency_s=one.expected_latency_s, n_in_flight=one.n_in_flight
-                )
-            views.append(view)
-        return tuple(views)
+    def _keep(
+        self, request: RoutingRequest, snapshot: FleetSnapshot, decision: Decision, described: Described | None
+    ) -> Decision:
+        if len(self._kept) >= MAX_LIVE:
+            del self._kept[next(iter(self._kept))]
+        self._kept[decision.decision_id] = Kept(request, decision, snapshot, described)
+        return decision
+
+    def _note_failure(self, error: Exception) -> None:
+        self._metrics.count(FAILURES, tags={"kind": type(error).__name__})
+        if self._may_warn.admit():
+            logger.warning(
+                "the learned router failed; choosing by expected latency",
+                extra={"kind": type(error).__name__, "error": str(error)},
+                exc_info=error,
+            )
 
 
-def _reason(request: RoutingRequest, n_candidates: int) -> DecisionReason:
-    if request.policy == "explicit":
-        return "explicit"
-    if request.excluded_models:
-        return "fallback"
-    return "only_candidate" if n_candidates == 1 else "expected_latency"
+def _is_choice(request: RoutingRequest, verdicts: tuple[Verdict, ...], belief: Belief | None) -> bool:
+    """Whether there is something to weigh. Vectors of different models cannot be compared, so embeddings never are."""
+    if "embedding" in request.requirements:
+        return False
+    if sum(one.filtered is None for one in verdicts) > 1 or has_bounds(request):
+        return True
+    return belief is not None and bool(belief.rules.rules.exclusions or belief.rules.rules.thresholds)
+
+
+def _with_fit_of(previous: LearnerSnapshot | None, snapshot: LearnerSnapshot) -> LearnerSnapshot:
+    """The newer one, with the fit that the older one brought: it travels only once."""
+    if previous is None or snapshot.fit is not None or snapshot.fit_id != previous.fit_id:
+        return snapshot
+    return LearnerSnapshot(**{**dict(snapshot), "fit": previous.fit})

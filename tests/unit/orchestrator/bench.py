@@ -12,7 +12,7 @@ from neuroforge.contracts.ports import Router
 from neuroforge.contracts.routing import Outcome, StreamEvent
 from neuroforge.orchestrator.limits import OrchestratorLimits
 from neuroforge.orchestrator.orchestrator import NeuroForgeOrchestrator
-from neuroforge.router.pipeline import LatencyRouter
+from neuroforge.router.fastest import LatencyRouter
 from tests.fakes import FakeClock, FakeEngineClient, FakeFleetView, Step, chat_answer, engine_request, routing_request
 from tests.unit.gateway.fakes import FakeMetrics
 

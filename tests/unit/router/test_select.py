@@ -7,7 +7,7 @@ def weighed(model_id: str, expected_latency_s: float, n_in_flight: int = 0, n_ch
 
 
 def select(*candidates: Weighed) -> str:
-    return AdaptiveLoadBalancer().select_optimal(candidates).endpoint.model_id
+    return AdaptiveLoadBalancer().select_fastest(candidates).endpoint.model_id
 
 
 def test_the_lowest_expected_latency_wins() -> None:

@@ -5,7 +5,7 @@ import pytest
 from neuroforge.contracts.models import ModelState
 from neuroforge.contracts.routing import Decision, Outcome
 from neuroforge.errors import ModelNotFound
-from neuroforge.router.pipeline import LatencyRouter
+from neuroforge.router.fastest import LatencyRouter
 from tests.fakes import FakeClock, endpoint, routing_request, snapshot
 
 

@@ -1,0 +1,113 @@
+"""LearnerSnapshot -> Belief: fit, online posteriors and rules of one version, ready for use and never half changed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuroforge.contracts.outcomes import LearnerSnapshot
+from neuroforge.errors import DataError
+from neuroforge.router.features import FeatureMatrix
+from neuroforge.router.online import OnlinePosterior
+from neuroforge.router.rules import RulesView
+from neuroforge.router.task_head import TaskHead
+
+Floats = NDArray[np.floating]
+
+
+class FittedQuality(Protocol):
+    """What a fit says of n texts and its m models; each array is (n, m)."""
+
+    @property
+    def quality(self) -> Floats:
+        """Calibrated, 0..1."""
+        ...
+
+    @property
+    def low(self) -> Floats:
+        """Lower end of the score's 90 % interval."""
+        ...
+
+    @property
+    def high(self) -> Floats:
+        """Upper end."""
+        ...
+
+    @property
+    def std(self) -> Floats:
+        """What is not known of the quality itself."""
+        ...
+
+
+class Fitted(Protocol):
+    """A fitted router as a decision needs it."""
+
+    @property
+    def model_ids(self) -> tuple[str, ...]:
+        """Models it was fitted on."""
+        ...
+
+    def predict(self, features: FeatureMatrix) -> FittedQuality:
+        """Quality of each model on each text."""
+        ...
+
+    def basis(self, features: FeatureMatrix) -> Floats:
+        """(n, d), what the online posteriors are linear in."""
+        ...
+
+
+LoadFit = Callable[[bytes], Fitted]
+"""Raises DataError: the bytes are no fitted router, or one of another embedder or version."""
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What the router holds to be true, as of one version of the learner."""
+
+    version: int
+    rules: RulesView
+    fit_id: str = ""
+    fitted: Fitted | None = None
+    online: OnlinePosterior | None = None
+    """None = nothing was learned since the fit."""
+    best_single: str | None = None
+    """Where the holdout's requests go; None = there is no holdout."""
+    head: TaskHead | None = None
+    """Task classifier of the fit, if it has one."""
+
+
+def build_belief(snapshot: LearnerSnapshot, previous: Belief | None, load_fit: LoadFit) -> Belief:
+    """Return the belief of a snapshot; takes some milliseconds, so not in the event loop.
+
+    The fit travels only when it is new: else the previous belief's is kept.
+    Raises:
+        DataError: The fit is missing or cannot be used, or the posteriors cannot be read.
+    """
+    fitted = None
+    if snapshot.fit is not None:
+        fitted = load_fit(snapshot.fit)
+    elif snapshot.fit_id:
+        if previous is None or previous.fit_id != snapshot.fit_id:
+            raise DataError(f"snapshot {snapshot.version} names the fit {snapshot.fit_id[:12]} without bringing it")
+        fitted = previous.fitted
+    head = getattr(fitted, "task_head", None)
+    return Belief(
+        version=snapshot.version,
+        rules=RulesView(snapshot.rules),
+        fit_id=snapshot.fit_id,
+        fitted=fitted,
+        online=_read_online(snapshot),
+        best_single=snapshot.best_single,
+        head=head if isinstance(head, TaskHead) else None,
+    )
+
+
+def _read_online(snapshot: LearnerSnapshot) -> OnlinePosterior | None:
+    if not snapshot.online:
+        return None
+    online = OnlinePosterior.from_bytes(snapshot.online)
+    # Beliefs are worked out when first asked for: here, not while a request waits.
+    online.predict(online.model_ids, np.zeros(len(online.prior_variances)))
+    return online

@@ -1,0 +1,124 @@
+"""Outcome records out, the learner's newest snapshot in: the loop that keeps a gateway replica's router learning."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from neuroforge.contracts.outcomes import LearnerReport, OutcomeRecord, RecordLevel
+from neuroforge.contracts.ports import Clock, Learner, Metrics
+from neuroforge.errors import NeuroForgeError
+from neuroforge.router.embedder import StaticEmbedder
+from neuroforge.router.pipeline import FAILURES, LearnedRouter
+from neuroforge.router.records import make_record
+
+logger = logging.getLogger(__name__)
+
+PERIOD_S = 0.5
+POLL_S = 0.1
+"""How often the loop looks whether a batch is full."""
+BATCH = 64
+"""So many records are handed over at once, without waiting for the period's end."""
+MAX_BATCH = 256
+EXCHANGE_TIMEOUT_S = 10.0
+EMBEDDER_RETRY_S = 60.0
+DROPPED = "neuroforge_router_records_dropped_total"
+EXCHANGE_FAILURES = "neuroforge_router_exchange_failures_total"
+
+
+class RouterExchange:
+    """Runs beside the requests, in their event loop: what takes long happens in a thread, what is many in batches."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        router: LearnedRouter,
+        replica_id: str,
+        level: RecordLevel,
+        load_embedder: Callable[[], StaticEmbedder],
+        *,
+        metrics: Metrics,
+        clock: Clock,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`clock` is monotonic; `load_embedder` raises a NeuroForgeError while the files are not there."""
+        self._learner = learner
+        self._router = router
+        self._replica_id = replica_id
+        self._level = level
+        self._load_embedder = load_embedder
+        self._metrics = metrics
+        self._clock = clock
+        self._sleep = sleep
+        self._next_embedder_s = clock()
+        self._known_bad = 0
+        """Version of a snapshot that could not be used: it is not asked for again."""
+
+    async def run(self) -> None:
+        """Exchange for ever."""
+        while True:
+            await self._equip()
+            await self._try_once()
+            due_s = self._clock() + PERIOD_S
+            while len(self._router.buffer) < BATCH and self._clock() < due_s:
+                await self._sleep(POLL_S)
+
+    async def once(self) -> None:
+        """Hand over one batch and take what is new.
+
+        Raises:
+            NeuroForgeError: The learner's; the batch is lost and counted.
+        """
+        buffer = self._router.buffer
+        finished = buffer.take(MAX_BATCH)
+        records: list[OutcomeRecord] = []
+        for one in finished:
+            described = self._router.describe(one)
+            records.append(make_record(described, self._level))
+            await asyncio.sleep(0)  # requests go first
+        n_dropped = buffer.take_dropped()
+        if n_dropped:
+            self._metrics.count(DROPPED, n_dropped)
+        version, fit_id = self._router.known
+        report = LearnerReport(
+            replica_id=self._replica_id,
+            records=tuple(records),
+            n_dropped=n_dropped,
+            known_version=max(version, self._known_bad),
+            known_fit=fit_id,
+        )
+        is_done = False
+        try:
+            async with asyncio.timeout(EXCHANGE_TIMEOUT_S):
+                reply = await self._learner.exchange(report)
+            is_done = True
+        finally:
+            if not is_done:
+                buffer.lose(len(records) + n_dropped)
+        if reply.snapshot is not None:
+            try:
+                await asyncio.to_thread(self._router.take, reply.snapshot)
+            except NeuroForgeError:
+                self._known_bad = reply.snapshot.version
+                raise
+
+    async def _try_once(self) -> None:
+        try:
+            await self.once()
+        except Exception as error:  # noqa: BLE001 - this loop must survive whatever the learner or the handle raises
+            self._metrics.count(EXCHANGE_FAILURES, tags={"kind": type(error).__name__})
+            logger.warning(
+                "exchange with the learner failed", extra={"kind": type(error).__name__, "error": str(error)}
+            )
+
+    async def _equip(self) -> None:
+        if self._router.has_embedder or self._clock() < self._next_embedder_s:
+            return
+        self._next_embedder_s = self._clock() + EMBEDDER_RETRY_S
+        try:
+            await asyncio.to_thread(self._equip_now)
+        except (NeuroForgeError, OSError) as error:
+            self._metrics.count(FAILURES, tags={"kind": type(error).__name__})
+            logger.warning("no learned routing until its embedder is here", extra={"error": str(error)})
+
+    def _equip_now(self) -> None:
+        self._router.equip(self._load_embedder())
