@@ -24,7 +24,8 @@ def test_the_defaults_are_in_the_catalog() -> None:
 
 
 def test_every_asset_stands_in_the_licence_notes() -> None:
-    notes = Path(__file__, "../../../../docs/MODELS.md").resolve().read_text(encoding="utf-8")
+    docs = Path(__file__, "../../../../docs").resolve()
+    notes = "".join((docs / name).read_text(encoding="utf-8") for name in ("MODELS.md", "DATASETS.md"))
     assert [entry.name for entry in ENTRIES if f"`{entry.name}`" not in notes] == []
 
 
