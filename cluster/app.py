@@ -54,6 +54,7 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
         GatewayParts(
             options=options,
             orchestrator=orchestrator,
+            tasks=orchestrator,  # type: ignore[arg-type]  # until it has execute_task
             fleet_view=view,
             fleet=fleet,
             state=StateHandle(state_actor),

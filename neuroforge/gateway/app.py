@@ -31,6 +31,7 @@ from neuroforge.gateway.probes import COUNT, LABELS, Probe, count_tokens, label_
 from neuroforge.gateway.render import CompletionRenderer, EmbeddingRenderer, Renderer
 from neuroforge.gateway.responses import parse_response
 from neuroforge.gateway.responses_events import ResponseRenderer
+from neuroforge.gateway.route import RouteProbe
 
 EXPOSED_HEADERS = (
     "x-request-id",
@@ -94,6 +95,7 @@ def _hot_routes(parts: GatewayParts, desk: Desk) -> dict[str, ASGIApp]:
         "/v1/embeddings": Inference("embeddings", _embedding, parts, desk),
         "/v1/responses": Inference("responses", partial(_response, parts.wall_clock), parts, desk),
         "/v1/count_tokens": Probe("count_tokens", COUNT, count_tokens, parts, desk),
+        "/v1/route": RouteProbe(parts, desk),
         "/v1/label_logprobs": Probe("label_logprobs", LABELS, label_logprobs, parts, desk),
     }
 

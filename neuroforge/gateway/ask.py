@@ -6,13 +6,13 @@ from typing import Any
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest, EngineRoute
 from neuroforge.contracts.models import Capability
-from neuroforge.contracts.routing import RoutingRequest
+from neuroforge.contracts.routing import Policy, RouteOptions, RoutingRequest
 from neuroforge.errors import RequestError
 from neuroforge.gateway.auth import Caller
 from neuroforge.gateway.call import Call
+from neuroforge.gateway.policy import UNBOUNDED, policy_of, route_options
 from neuroforge.gateway.requirements import Needs
 
-AUTO = "auto"
 CHARACTERS_PER_TOKEN = 4
 """Of English text; only for estimates."""
 
@@ -26,6 +26,8 @@ class Ask:
     body: JsonObject
     field_by_capability: dict[Capability, str]
     n_characters: int
+    policy: Policy = "explicit"
+    options: RouteOptions = UNBOUNDED
     stream: bool = False
     include_usage: bool = False
     deadline_s: float | None = None
@@ -35,18 +37,21 @@ class Ask:
     @property
     def is_auto(self) -> bool:
         """Whether the router picks the model."""
-        return self.model == AUTO
+        return self.policy != "explicit"
 
     def routing(self, call: Call, caller: Caller) -> RoutingRequest:
         """What the router may look at."""
         return RoutingRequest(
             request_id=call.request_id,
-            policy="auto" if self.is_auto else "explicit",
+            policy=self.policy,
             model_id=None if self.is_auto else self.model,
             requirements=frozenset(self.field_by_capability),
             n_prompt_tokens_estimate=self._n_tokens(),
             max_tokens=self.body.get("max_tokens"),
             allowed_models=caller.allowed_models,
+            route=self.options,
+            body=self.body,
+            actor=caller.actor,
         )
 
     def engine_request(self, call: Call, timeout_s: float) -> EngineRequest:
@@ -71,7 +76,8 @@ def ask_from(request: JsonObject, route: EngineRoute, needs: Needs, n_characters
     """Put together what all routes have in common.
 
     Raises:
-        RequestError: stream_options without stream.
+        RequestError: stream_options without stream; route options that do not fit.
+        ModelNotFound: An unknown policy.
     """
     stream = bool(request.get("stream"))
     options: dict[str, Any] = request.get("stream_options") or {}
@@ -79,12 +85,15 @@ def ask_from(request: JsonObject, route: EngineRoute, needs: Needs, n_characters
         raise RequestError("stream_options needs stream: true", param="stream_options")
     if stream:
         needs.body["stream_options"] = {"include_usage": True}
+    policy = policy_of(request["model"])
     return Ask(
         model=request["model"],
         route=route,
         body=needs.body,
         field_by_capability=needs.field_by_capability,
         n_characters=n_characters,
+        policy=policy,
+        options=route_options(request, policy, route),
         stream=stream,
         include_usage=bool(options.get("include_usage")),
         deadline_s=(request.get("neuroforge") or {}).get("deadline_s"),

@@ -11,6 +11,7 @@ from neuroforge.contracts.keys import ApiKey, AuthSnapshot, Scope
 from neuroforge.errors import AuthenticationError, EngineUnavailable, PermissionDenied
 from neuroforge.gateway.call import Call
 from neuroforge.gateway.parts import GatewayOptions
+from neuroforge.gateway.policy import is_policy
 
 LOCAL_ACTOR = "local"
 _BEARER = re.compile(r"(?i:bearer) +(nf-([A-Za-z0-9]{1,64})-[A-Za-z0-9_-]{1,200})")
@@ -29,8 +30,10 @@ class Caller:
     key: ApiKey | None = None
 
     def check_model(self, model: str) -> None:
-        """Raise PermissionDenied for a model outside the key's list; `auto` chooses within it."""
-        if self.allowed_models is not None and model != "auto" and model not in self.allowed_models:
+        """Raise PermissionDenied for a model outside the key's list; a policy chooses within it."""
+        if self.allowed_models is None or is_policy(model):
+            return
+        if model not in self.allowed_models:
             raise PermissionDenied(f"this key may not use model {model!r}", param="model")
 
 

@@ -56,7 +56,7 @@ class Inference:
                 else:
                     await self._complete(call, caller, ask, renderer, send)
         except UnsupportedParameter as error:
-            raise _with_field(error, ask) from error
+            raise name_field(error, ask) from error
 
     async def _complete(self, call: Call, caller: Caller, ask: Ask, renderer: Renderer, send: Send) -> None:
         asked_s = self._clock()
@@ -105,7 +105,7 @@ def _timing(call: Call, asked_s: float, answered_s: float, now_s: float) -> byte
     return f"gateway;dur={(total_s - model_s) * 1000:.2f}, model;dur={model_s * 1000:.2f}".encode()
 
 
-def _with_field(error: UnsupportedParameter, ask: Ask) -> UnsupportedParameter:
+def name_field(error: UnsupportedParameter, ask: Ask) -> UnsupportedParameter:
     """Name the request's field where the router named the capability that no candidate has."""
     name = error.context.get("capability") or error.context.get("param")
     field = ask.field_by_capability.get(name) if isinstance(name, str) else None  # type: ignore[call-overload]

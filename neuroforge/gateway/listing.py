@@ -8,19 +8,19 @@ from neuroforge.contracts.gateway import MissingPart
 from neuroforge.contracts.models import ModelEndpoint, ModelState
 from neuroforge.contracts.routing import FleetSnapshot
 from neuroforge.errors import EngineUnavailable, ModelNotFound, PermissionDenied
-from neuroforge.gateway.ask import AUTO
 from neuroforge.gateway.auth import Caller
 from neuroforge.gateway.call import call_of
 from neuroforge.gateway.desk import Desk
 from neuroforge.gateway.errors import envelope_of, headers_of
 from neuroforge.gateway.parts import GatewayParts
+from neuroforge.gateway.policy import POLICIES
 
 OWNER = "neuroforge"
 PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def models_router(parts: GatewayParts, desk: Desk) -> APIRouter:
-    """What may stand in `model`: `auto`, then every model that this key may use."""
+    """What may stand in `model`: the policies, then every model that this key may use."""
     router = APIRouter(tags=["models"])
 
     @router.get("/v1/models", operation_id="list_models")
@@ -28,13 +28,13 @@ def models_router(parts: GatewayParts, desk: Desk) -> APIRouter:
         caller = _admit(desk, request)
         models = parts.fleet_view.snapshot.models
         shown = [_shown(one) for one in models if _may_see(caller, one.model_id)]
-        return JSONResponse({"object": "list", "data": [_auto(), *shown]})
+        return JSONResponse({"object": "list", "data": [*map(_policy, POLICIES), *shown]})
 
     @router.get("/v1/models/{model_id}", operation_id="show_model")
     async def show_model(request: Request, model_id: str) -> JSONResponse:
         caller = _admit(desk, request)
-        if model_id == AUTO:
-            return JSONResponse(_auto())
+        if model_id in POLICIES:
+            return JSONResponse(_policy(model_id))
         return JSONResponse(_shown(_find(parts.fleet_view.snapshot, caller, model_id)))
 
     return router
@@ -98,12 +98,12 @@ def _find(snapshot: FleetSnapshot, caller: Caller, model_id: str) -> ModelEndpoi
     found = snapshot.find(model_id)
     if found is None:
         known = sorted(one.model_id for one in snapshot.models if _may_see(caller, one.model_id))
-        raise ModelNotFound(f"there is no such model; there are: {', '.join([AUTO, *known])}", known=known)
+        raise ModelNotFound(f"there is no such model; there are: {', '.join([*POLICIES, *known])}", known=known)
     return found
 
 
-def _auto() -> JsonObject:
-    return {"id": AUTO, "object": "model", "created": 0, "owned_by": OWNER}
+def _policy(policy: str) -> JsonObject:
+    return {"id": policy, "object": "model", "created": 0, "owned_by": OWNER}
 
 
 def _shown(model: ModelEndpoint) -> JsonObject:

@@ -11,6 +11,8 @@ from neuroforge.contracts.chat import LabelLogprobs, TokenCount
 from neuroforge.contracts.fleet import ApplyRequest
 from neuroforge.contracts.keys import KeySpec
 from neuroforge.contracts.models import ModelSpec, ReplicaRange
+from neuroforge.contracts.outcomes import ExportRequest, Feedback, FitUpload
+from neuroforge.contracts.routing import Decision
 from neuroforge.gateway.probes import COUNT, LABELS
 from neuroforge.gateway.responses_wire import RESPONSE
 from neuroforge.gateway.wire_requests import CHAT, COMPLETION, EMBEDDING
@@ -23,10 +25,15 @@ _ADAPTERS: dict[str, tuple[TypeAdapter[Any], str]] = {
     "/v1/responses": (RESPONSE, "Answer a conversation, in the form of OpenAI's Responses API."),
     "/v1/count_tokens": (COUNT, "Count a prompt's tokens as the model sees it."),
     "/v1/label_logprobs": (LABELS, "log P(label | prompt) of each label."),
+    "/v1/route": (CHAT, "Decide which model would answer a conversation, without asking it."),
 }
 _STREAMING = ("/v1/chat/completions", "/v1/completions", "/v1/responses")
-_ANSWERS: dict[str, type[BaseModel]] = {"/v1/count_tokens": TokenCount, "/v1/label_logprobs": LabelLogprobs}
-_BODIES = (ModelSpec, ReplicaRange, ApplyRequest, KeySpec)
+_ANSWERS: dict[str, type[BaseModel]] = {
+    "/v1/count_tokens": TokenCount,
+    "/v1/label_logprobs": LabelLogprobs,
+    "/v1/route": Decision,
+}
+_BODIES = (ModelSpec, ReplicaRange, ApplyRequest, KeySpec, Feedback, ExportRequest, FitUpload)
 _ERRORS = {
     400: "The request is wrong; `param` names the field.",
     401: "No API key, or none that is known.",

@@ -8,7 +8,16 @@ from typing import Any
 from pydantic import Field
 
 from neuroforge.contracts.base import Contract
-from neuroforge.contracts.ports import Clock, Fleet, FleetView, Metrics, MetricsSource, Orchestrator, StateStore
+from neuroforge.contracts.ports import (
+    Clock,
+    Fleet,
+    FleetView,
+    Metrics,
+    MetricsSource,
+    Orchestrator,
+    StateStore,
+    TaskExecutor,
+)
 
 
 class GatewayOptions(Contract):
@@ -46,6 +55,7 @@ class GatewayParts:
 
     options: GatewayOptions
     orchestrator: Orchestrator
+    tasks: TaskExecutor
     fleet_view: FleetView
     fleet: Fleet
     state: StateStore

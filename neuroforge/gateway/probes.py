@@ -13,13 +13,14 @@ from neuroforge.contracts.models import Capability
 from neuroforge.contracts.ports import Orchestrator
 from neuroforge.contracts.routing import RoutingRequest
 from neuroforge.errors import RequestError, UnsupportedParameter
-from neuroforge.gateway.ask import AUTO, CHARACTERS_PER_TOKEN
+from neuroforge.gateway.ask import CHARACTERS_PER_TOKEN
 from neuroforge.gateway.body import parse, read_body
 from neuroforge.gateway.call import Call, call_of
 from neuroforge.gateway.chat import take_messages
 from neuroforge.gateway.desk import Desk
 from neuroforge.gateway.errors import JSON_HEADERS, send_bytes
 from neuroforge.gateway.parts import GatewayParts
+from neuroforge.gateway.policy import is_policy
 from neuroforge.gateway.requirements import Needs, check_json
 from neuroforge.gateway.watch import Deadline
 from neuroforge.gateway.wire import STRICT, Messages, Name, Tool
@@ -75,7 +76,7 @@ class Probe:
         caller = self._desk.admit_inference(call)
         request = parse(self._adapter, await read_body(call, receive), self._names)
         model: str = request["model"]
-        if model == AUTO:
+        if is_policy(model):
             raise UnsupportedParameter(
                 "this route needs a model by its id: each counts in its own tokens", param="model"
             )

@@ -24,6 +24,30 @@ Stop = StopText | Annotated[list[StopText], Field(max_length=16)]
 LogitBias = dict[str, Annotated[float, Field(ge=-100, le=100)]]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 N = Annotated[int, Field(ge=1, le=128)]
+Weight = Annotated[float, Field(ge=0, le=1e9)]
+
+
+@with_config(STRICT)
+class WeightFields(TypedDict, total=False):
+    """What a unit is worth, in units of quality; what is left out is the policy's."""
+
+    quality: Weight | None
+    cost_per_usd: Weight | None
+    latency_per_s: Weight | None
+    target_latency_s: Weight | None
+
+
+@with_config(STRICT)
+class RouteFields(TypedDict, total=False):
+    """Bounds and weights for the router; only where it picks the model."""
+
+    max_latency_s: Annotated[float, Field(gt=0, le=86_400)] | None
+    max_cost_usd: Annotated[float, Field(ge=0)] | None
+    min_quality: Unit | None
+    candidates: Annotated[list[Name], Field(min_length=1, max_length=256)] | None
+    weights: WeightFields | None
+    explore: bool | None
+    session: Annotated[str, Field(min_length=1, max_length=200)] | None
 
 
 @with_config(STRICT)
@@ -31,6 +55,7 @@ class NeuroForgeOptions(TypedDict, total=False):
     """Our own object in the body."""
 
     deadline_s: Annotated[float, Field(gt=0, le=86_400)] | None
+    route: RouteFields | None
 
 
 @with_config(STRICT)

@@ -26,7 +26,9 @@ from neuroforge.contracts.keys import (
 )
 from neuroforge.contracts.models import EngineKind, ModelEndpoint, ModelSpec, ModelState, ModelStatus, ReplicaRange
 from neuroforge.contracts.routing import Chunk, Completed, Decided, Decision, FleetSnapshot, RoutingRequest, StreamEvent
-from neuroforge.errors import ModelNotFound, NotFound
+from neuroforge.contracts.rules import Insight, RulesEntry
+from neuroforge.contracts.tasks import Member, Task, TaskResult
+from neuroforge.errors import ConflictError, ModelNotFound, NotFound
 from neuroforge.gateway.app import build_app
 from neuroforge.gateway.parts import GatewayOptions, GatewayParts
 
@@ -139,6 +141,29 @@ class FakeOrchestrator:
         self.requests.append(request)
         if self.error is not None:
             raise self.error
+
+
+@dataclass
+class FakeTasks:
+    """Decides for `small`, or for the named model; raises `error`."""
+
+    error: Exception | None = None
+    routings: list[RoutingRequest] = field(default_factory=list)
+    tasks: list[Task] = field(default_factory=list)
+
+    async def execute_task(self, task: Task, caller: RoutingRequest) -> TaskResult:
+        self.tasks.append(task)
+        member = Member(model_id="small", decision_id="dec_1", text="hi")
+        return TaskResult(task_id="task_1", mode=task.mode, text="hi", winner=0, members=(member,))
+
+    def route(self, routing: RoutingRequest) -> Decision:
+        self.routings.append(routing)
+        if self.error is not None:
+            raise self.error
+        return decision(routing.model_id or "small")
+
+    async def update_routing_rules(self, insights: tuple[Insight, ...], shadow: bool = False) -> RulesEntry:
+        raise ConflictError("this server keeps no routing rules")
 
 
 @dataclass
@@ -280,6 +305,7 @@ class Gateway:
     """A gateway with everything behind it, and a tiny ASGI client in front."""
 
     orchestrator: FakeOrchestrator = field(default_factory=FakeOrchestrator)
+    tasks: FakeTasks = field(default_factory=FakeTasks)
     fleet_view: FakeFleetView = field(default_factory=FakeFleetView)
     fleet: FakeFleet = field(default_factory=FakeFleet)
     state: FakeState = field(default_factory=FakeState)
@@ -293,6 +319,7 @@ class Gateway:
             GatewayParts(
                 options=GatewayOptions(**chosen),
                 orchestrator=self.orchestrator,
+                tasks=self.tasks,
                 fleet_view=self.fleet_view,
                 fleet=self.fleet,
                 state=self.state,

@@ -30,6 +30,7 @@ def parts(gateway: Gateway) -> GatewayParts:
     return GatewayParts(
         options=GatewayOptions(replica_id="g1", version="0"),
         orchestrator=gateway.orchestrator,
+        tasks=gateway.tasks,
         fleet_view=gateway.fleet_view,
         fleet=gateway.fleet,
         state=gateway.state,

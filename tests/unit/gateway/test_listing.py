@@ -1,13 +1,16 @@
+import pytest
+
 from neuroforge.contracts.keys import KeySpec
 from neuroforge.contracts.models import ModelState
 from neuroforge.contracts.routing import FleetSnapshot
+from neuroforge.gateway.policy import POLICIES
 from tests.unit.gateway.fakes import Client, Gateway, endpoint, make_key
 
 
 async def test_the_list_holds_auto_and_every_model() -> None:
     async with Gateway().running() as client:
         body = (await client.get("/v1/models")).json()
-    assert (body["object"], [one["id"] for one in body["data"]]) == ("list", ["auto", "small", "big"])
+    assert (body["object"], [one["id"] for one in body["data"]]) == ("list", [*POLICIES, "small", "big"])
 
 
 async def test_a_key_sees_its_own_models_only() -> None:
@@ -17,7 +20,7 @@ async def test_a_key_sees_its_own_models_only() -> None:
     async with gateway.running() as client:
         client.secret = secret
         listed, hidden = await client.get("/v1/models"), await client.get("/v1/models/small")
-    assert [one["id"] for one in listed.json()["data"]] == ["auto", "big"]
+    assert [one["id"] for one in listed.json()["data"]] == [*POLICIES, "big"]
     assert hidden.status == 403
 
 
@@ -34,9 +37,10 @@ async def test_a_model_says_what_it_can() -> None:
     }
 
 
-async def test_auto_is_a_model_too() -> None:
+@pytest.mark.parametrize("policy", ["auto", "auto:best", "auto:fast", "auto:cheap"])
+async def test_a_policy_is_a_model_too(policy: str) -> None:
     async with Gateway().running() as client:
-        assert (await client.get("/v1/models/auto")).json()["id"] == "auto"
+        assert (await client.get(f"/v1/models/{policy}")).json()["id"] == policy
 
 
 async def test_an_unknown_model_is_a_404_that_lists_the_known_ones() -> None:
