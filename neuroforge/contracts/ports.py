@@ -21,6 +21,7 @@ from neuroforge.contracts.outcomes import (
     DataSummary,
     Feedback,
     FeedbackReceipt,
+    FitUpload,
     LearnerReply,
     LearnerReport,
     OutcomeRecord,
@@ -295,6 +296,10 @@ class Learner(Protocol):
 
     async def status(self) -> RouterStatus:
         """Versions, counts, uplift."""
+        ...
+
+    async def apply_fit(self, upload: FitUpload) -> RouterStatus:
+        """Decide by this fit from now on. Raises RequestError, DataError: it cannot be used; nothing has changed."""
         ...
 
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from neuroforge.contracts.ports import Clock
 from neuroforge.gateway.admin import fleet_router
 from neuroforge.gateway.admin_keys import audit_router, keys_router
+from neuroforge.gateway.admin_learning import data_router, router_router
 from neuroforge.gateway.ask import Ask
 from neuroforge.gateway.chat import parse_chat
 from neuroforge.gateway.completions import parse_completion
@@ -24,6 +25,7 @@ from neuroforge.gateway.exchange import StateExchange, running
 from neuroforge.gateway.handlers import on_http_exception, on_invalid_request
 from neuroforge.gateway.hot import GatewayApp
 from neuroforge.gateway.infer import Inference
+from neuroforge.gateway.learning import learning_router
 from neuroforge.gateway.listing import health_router, models_router
 from neuroforge.gateway.openapi import install_openapi
 from neuroforge.gateway.parts import GatewayParts
@@ -69,6 +71,9 @@ def build_app(parts: GatewayParts) -> FastAPI:
     app.include_router(fleet_router(parts, desk))
     app.include_router(keys_router(parts, desk, exchange))
     app.include_router(audit_router(parts, desk, exchange))
+    app.include_router(learning_router(parts, desk))
+    app.include_router(router_router(parts, desk))
+    app.include_router(data_router(parts, desk))
     install_openapi(app)
     return app
 

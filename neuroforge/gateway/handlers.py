@@ -9,7 +9,7 @@ from neuroforge.errors import RequestError
 from neuroforge.gateway.body import path_of
 from neuroforge.gateway.errors import envelope, envelope_of
 
-_METHODS_BY_PATH = {"/admin/v1/keys": "GET, POST"}
+_METHODS_BY_PATH = {"/admin/v1/keys": "GET, POST", "/admin/v1/data": "DELETE, GET"}
 """Paths with several methods: Starlette's Allow header names those of the first route only."""
 _CODE_BY_STATUS = {404: "route_not_found", 405: "method_not_allowed", 413: "request_too_large"}
 

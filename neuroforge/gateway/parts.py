@@ -12,9 +12,12 @@ from neuroforge.contracts.ports import (
     Clock,
     Fleet,
     FleetView,
+    Learner,
     Metrics,
     MetricsSource,
     Orchestrator,
+    OutcomeData,
+    RulesStore,
     StateStore,
     TaskExecutor,
 )
@@ -46,6 +49,10 @@ class GatewayOptions(Contract):
     tokens_per_minute: int | None = Field(default=None, ge=1)
     exchange_interval_s: float = Field(default=1.0, gt=0)
     """How often the replica hands over its audit events and learns of keys."""
+    decision_wait_s: float = Field(default=1.5, ge=0)
+    """How long to ask for a decision that the learner does not know yet: outcomes reach it within a second."""
+    decision_poll_s: float = Field(default=0.25, ge=0)
+    """How often it is asked meanwhile."""
     dashboard_url: str | None = None
 
 
@@ -61,6 +68,10 @@ class GatewayParts:
     state: StateStore
     metrics: Metrics
     metrics_source: MetricsSource
+    learner: Learner | None = None
+    """None = nothing is learned: the routes that need it answer 503."""
+    rules: RulesStore | None = None
+    data: OutcomeData | None = None
     clock: Clock = time.monotonic
     wall_clock: Clock = time.time
     background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()

@@ -25,8 +25,6 @@ from neuroforge.storage.outcome_rows import OutcomeRow, basis_bytes, storable_te
 from neuroforge.storage.outcomes import Held, Learned, NewOutcome, OutcomeStore, Statement
 
 PUBLISH_EVERY_S = 0.3
-EXPIRE_EVERY_S = 60.0
-MEASURE_EVERY_S = 10.0
 N_MEASURED = 5_000
 """Newest scored outcomes from which the best single model and the uplift are computed."""
 LATE_HALF_LIVES = 4.0
@@ -49,7 +47,7 @@ class Learner:
         self._counts = store.counts()
         self._live_rules = rules.live
         self._best: str | None = None
-        self._expired_at_s = self._measured_at_s = self._published_at_s = float("-inf")
+        self._published_at_s = float("-inf")
         self._n_scored_measured = -1
         self._has_changed = False
         self._snapshot = self._make_snapshot()
@@ -69,7 +67,6 @@ class Learner:
                 self._learn(packed.rows)
                 self._rules.observe(Decision.model_validate_json(row.decision) for row in packed.rows)
             self._lessons.note_dropped(packed.n_dropped)
-            self._expire_when_due()
             self._publish_when_due()
             self._lessons.save_when_due()
             return self._reply(packed)
@@ -135,6 +132,19 @@ class Learner:
             self._publish()
         return n_outcomes
 
+    def tend(self) -> None:
+        """What need not hold up an exchange: delete what was kept long enough, find the best single model, save.
+
+        Called every few seconds. Costs up to a second.
+        """
+        if self._store.expire(self._clock() - self._options.retention_s):
+            with self._lock:
+                self._recount()
+        if self._counts.n_scored != self._n_scored_measured:
+            self._measure()
+        with self._lock:
+            self._lessons.save_when_due()
+
     def close(self) -> None:
         """Save what was learned."""
         with self._lock:
@@ -191,32 +201,21 @@ class Learner:
         self._counts = self._counts.rated(record.score, record.score_source)
         self._has_changed = self._has_changed or bool(changes)
 
-    def _expire_when_due(self) -> None:
-        now_s = self._clock()
-        if now_s - self._expired_at_s < EXPIRE_EVERY_S:
-            return
-        self._expired_at_s = now_s
-        if self._store.expire(now_s - self._options.retention_s):
-            self._recount()
-
     def _recount(self) -> None:
         self._counts = self._store.counts()
 
     def _publish_when_due(self) -> None:
-        self._measure_when_due()
         has_new_rules = self._rules.live is not self._live_rules
         if has_new_rules or (self._has_changed and self._clock() - self._published_at_s >= PUBLISH_EVERY_S):
             self._publish()
 
-    def _measure_when_due(self) -> None:
-        now_s, n_scored = self._clock(), self._counts.n_scored
-        if now_s - self._measured_at_s < MEASURE_EVERY_S or n_scored == self._n_scored_measured:
-            return
-        self._measured_at_s, self._n_scored_measured = now_s, n_scored
+    def _measure(self) -> None:
+        n_scored = self._counts.n_scored
         best = best_single(self._read_scored())
-        model_id = None if best is None else best.model_id
-        self._has_changed = self._has_changed or model_id != self._best
-        self._best = model_id
+        with self._lock:
+            model_id = None if best is None else best.model_id
+            self._has_changed = self._has_changed or model_id != self._best
+            self._best, self._n_scored_measured = model_id, n_scored
 
     def _read_scored(self) -> list[ScoredDecision]:
         return [ScoredDecision(*one) for one in self._store.read_scored(N_MEASURED)]

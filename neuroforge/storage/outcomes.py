@@ -11,7 +11,7 @@ from neuroforge.storage.engine import Database, open_database
 from neuroforge.storage.learner_state import SqlLearnerState
 from neuroforge.storage.migrate import migrate
 from neuroforge.storage.outcome_data import SqlOutcomeData
-from neuroforge.storage.outcome_rows import OutcomeRow, record_of
+from neuroforge.storage.outcome_rows import OutcomeRow, record_of, storable_text
 from neuroforge.storage.schema import feedback, outcomes, redo
 
 _IDS_AT_ONCE = 500
@@ -120,6 +120,8 @@ class SqlOutcomes:
 
     def find(self, decision_id: str) -> Held | None:
         """Return the outcome, or None."""
+        if storable_text(decision_id) != decision_id:
+            return None  # no database would take it even as a question
         with self.database.read() as connection:
             row = connection.execute(select(outcomes).where(outcomes.c.decision_id == decision_id)).one_or_none()
         if row is None:

@@ -31,6 +31,7 @@ from neuroforge.contracts.tasks import Member, Task, TaskResult
 from neuroforge.errors import ConflictError, ModelNotFound, NotFound
 from neuroforge.gateway.app import build_app
 from neuroforge.gateway.parts import GatewayOptions, GatewayParts
+from tests.unit.gateway.fakes_learning import FakeData, FakeLearner
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 
@@ -309,12 +310,14 @@ class Gateway:
     fleet_view: FakeFleetView = field(default_factory=FakeFleetView)
     fleet: FakeFleet = field(default_factory=FakeFleet)
     state: FakeState = field(default_factory=FakeState)
+    learner: FakeLearner = field(default_factory=FakeLearner)
+    data: FakeData = field(default_factory=FakeData)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     clock: FakeClock = field(default_factory=FakeClock)
     wall_clock: FakeClock = field(default_factory=lambda: FakeClock(600.0))
 
     def build(self, **options: Any) -> FastAPI:
-        chosen = {"replica_id": "g1", "version": "0.0", "exchange_interval_s": 3600.0, **options}
+        chosen = {"replica_id": "g1", "version": "0.0", "exchange_interval_s": 3600.0, "decision_poll_s": 0, **options}
         return build_app(
             GatewayParts(
                 options=GatewayOptions(**chosen),
@@ -323,6 +326,8 @@ class Gateway:
                 fleet_view=self.fleet_view,
                 fleet=self.fleet,
                 state=self.state,
+                learner=self.learner,
+                data=self.data,
                 metrics=self.metrics,
                 metrics_source=FakeMetricsSource(),
                 clock=self.clock,

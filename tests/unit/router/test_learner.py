@@ -109,7 +109,7 @@ class TestExchange:
         bench.report(record(1), record(2, at_s=START_S + DAY_S))
         bench.clock.now_s += 30 * DAY_S + 1
 
-        bench.report()
+        bench.learner.tend()
 
         status = bench.learner.status()
         assert (status.n_outcomes, status.n_outcomes_by_model) == (1, {"small": 1.0})
@@ -352,6 +352,6 @@ class TestStatus:
     def test_the_best_single_model_is_in_the_snapshot(self, bench: Bench) -> None:
         assert bench.snapshot().best_single is None
         bench.report(record(1, status=502))
-        bench.clock.now_s += 10
+        bench.learner.tend()
 
         assert bench.snapshot().best_single == "small"
