@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cluster.cli import audit, chat, config, doctor, fleet, keys, logs, models, server
+from cluster.cli import audit, chat, config, doctor, fleet, keys, logs, models, router, server
 from cluster.cli.failures import FailingClearly
 from cluster.cli.shared import Shared
 from neuroforge import __version__
@@ -55,3 +55,4 @@ app.add_typer(config.app, name="config")
 app.command("doctor")(doctor.doctor)
 app.command("logs")(logs.logs)
 app.add_typer(audit.app, name="audit")
+app.add_typer(router.app, name="router")

@@ -15,6 +15,7 @@ from neuroforge.contracts.fleet import ApplyRequest, FleetDiff
 from neuroforge.contracts.gateway import GatewayStatus
 from neuroforge.contracts.keys import AuditRecord, AuditVerdict, CreatedKey, KeySpec, KeyView
 from neuroforge.contracts.models import ModelSpec, ModelStatus, ReplicaRange
+from neuroforge.contracts.routing import Decision
 from neuroforge.errors import EngineTimeout, NeuroForgeError
 
 T = TypeVar("T")
@@ -77,6 +78,10 @@ class AsyncClient:
     async def label_logprobs(self, prompt: Messages, labels: Sequence[str], model: str) -> LabelLogprobs:
         """log P(label | prompt) of each label. Raises UnsupportedParameter where the engine cannot."""
         return await self._send(calls.label_logprobs(prompt, labels, model))
+
+    async def route(self, messages: Messages, model: str = "auto", **options: Any) -> Decision:
+        """Decide which model would answer, and why, without asking it; options as in `chat`."""
+        return await self._send(calls.route(messages, model, options))
 
     async def model_ids(self) -> tuple[str, ...]:
         """Names that may stand in `model`."""

@@ -14,6 +14,7 @@ from neuroforge.contracts.fleet import ApplyRequest, FleetDiff
 from neuroforge.contracts.gateway import GatewayStatus
 from neuroforge.contracts.keys import AuditRecord, AuditVerdict, CreatedKey, KeySpec, KeyView
 from neuroforge.contracts.models import ModelSpec, ModelStatus, ReplicaRange
+from neuroforge.contracts.routing import Decision
 from neuroforge.errors import AuthenticationError, EngineError, NeuroForgeError, PermissionDenied
 
 T = TypeVar("T")
@@ -82,6 +83,12 @@ def label_logprobs(prompt: Messages, labels: Sequence[str], model: str) -> Call[
     """POST /v1/label_logprobs."""
     body = {"model": model, **_prompt_fields(prompt), "labels": list(labels)}
     return Call("POST", "/v1/label_logprobs", _contract(LabelLogprobs), body)
+
+
+def route(messages: Messages, model: str, options: Mapping[str, Any]) -> Call[Decision]:
+    """POST /v1/route."""
+    body = {"model": model, "messages": _as_messages(messages), **options}
+    return Call("POST", "/v1/route", _contract(Decision), body)
 
 
 def model_ids() -> Call[tuple[str, ...]]:

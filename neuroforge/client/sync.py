@@ -14,6 +14,7 @@ from neuroforge.contracts.fleet import ApplyRequest, FleetDiff
 from neuroforge.contracts.gateway import GatewayStatus
 from neuroforge.contracts.keys import AuditRecord, AuditVerdict, CreatedKey, KeySpec, KeyView
 from neuroforge.contracts.models import ModelSpec, ModelStatus, ReplicaRange
+from neuroforge.contracts.routing import Decision
 from neuroforge.errors import EngineTimeout, NeuroForgeError
 
 T = TypeVar("T")
@@ -81,6 +82,10 @@ class Client:
     def label_logprobs(self, prompt: Messages, labels: Sequence[str], model: str) -> LabelLogprobs:
         """log P(label | prompt) of each label. Raises UnsupportedParameter where the engine cannot."""
         return self._send(calls.label_logprobs(prompt, labels, model))
+
+    def route(self, messages: Messages, model: str = "auto", **options: Any) -> Decision:
+        """Decide which model would answer, and why, without asking it; options as in `chat`."""
+        return self._send(calls.route(messages, model, options))
 
     def model_ids(self) -> tuple[str, ...]:
         """Names that may stand in `model`."""

@@ -171,3 +171,21 @@ def test_both_clients_offer_the_same() -> None:
         return {name for name in dir(kind) if not name.startswith("_")}
 
     assert public(Client) == public(AsyncClient)
+
+
+def test_route_asks_for_the_decision_only(gateway: Loopback, client: Client) -> None:
+    decision = {
+        "decision_id": "d",
+        "request_id": "r",
+        "model_id": "m",
+        "policy": "auto:fast",
+        "reason": "utility",
+        "snapshot_version": 1,
+    }
+    gateway.answer_json("POST", "/v1/route", decision)
+    assert client.route("Hi", "auto:fast", neuroforge={"route": {"explore": False}}).model_id == "m"
+    assert gateway.received[0].json == {
+        "model": "auto:fast",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "neuroforge": {"route": {"explore": False}},
+    }

@@ -1,0 +1,8 @@
+"""`router ...`: what decides `model: "auto"`; one file a command."""
+
+import typer
+
+from cluster.cli.router_explain import explain
+
+app = typer.Typer(help="Explain, train and steer the choice of models.", no_args_is_help=True)
+app.command("explain")(explain)
