@@ -1,11 +1,11 @@
 """Run the hosted models over labelled questions, score them, write outcomes for the router to learn from.
 
-    ray job submit --working-dir . -- python jobs/label_fleet.py --dataset mmlu:100 --dataset asdiv:50 --out o.parquet
+    ray job submit --working-dir . -- python jobs/label_fleet.py --dataset mmlu:100 --out $HOME/o.parquet
 
 Runs anywhere that reaches the gateway (`--url`, NEUROFORGE_URL; NEUROFORGE_API_KEY), inside a Ray job or not. Every
 answer is kept as it comes in OUT.answers/answers.jsonl: killed, or stopped by `--max-seconds`, and run again with the
 same arguments, it goes on where it was. Exit status 0: every question is answered by every model; 3: some are not yet
-(time over, or failed); 1: it could not start.
+(time over, or failed); 1: it could not start. In a Ray job OUT must be an absolute path: the working directory is a copy.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="outcome file, .parquet or .jsonl")
     parser.add_argument("--url", help="the gateway; default: NEUROFORGE_URL, else the server on this machine")
     parser.add_argument("--models", nargs="*", default=[], help="ids; default: all that can chat")
-    parser.add_argument("--concurrency", type=int, help="calls at once; default: each model's own slots")
+    parser.add_argument("--concurrency", type=_positive, help="calls at once; default: each model's own slots")
     parser.add_argument("--max-seconds", type=float, help="start no call after this time; run it again for the rest")
     parser.add_argument("--seed", type=int, default=0, help="of the sample of questions and of decoding")
     parser.add_argument("--temperature", type=float, default=0.0)
@@ -95,6 +95,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--allow-unsandboxed", action="store_true", help="run code without a sandbox if there is none")
     parser.add_argument("--wait-s", type=float, default=120.0, help="how long to wait until the fleet is ready")
     return parser.parse_args()
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
 
 
 if __name__ == "__main__":
