@@ -5,7 +5,8 @@
 Runs anywhere that reaches the gateway (`--url`, NEUROFORGE_URL; NEUROFORGE_API_KEY), inside a Ray job or not. Every
 answer is kept as it comes in OUT.answers/answers.jsonl: killed, or stopped by `--max-seconds`, and run again with the
 same arguments, it goes on where it was. Exit status 0: every question is answered by every model; 3: some are not yet
-(time over, or failed); 1: it could not start. In a Ray job OUT must be an absolute path: the working directory is a copy.
+(time over, or failed); 1: it could not start. In a Ray job OUT must be an absolute path: the working directory is a
+copy that goes away.
 """
 
 import argparse

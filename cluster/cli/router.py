@@ -3,6 +3,8 @@
 import typer
 
 from cluster.cli.router_explain import explain
+from cluster.cli.router_label import label
 
 app = typer.Typer(help="Explain, train and steer the choice of models.", no_args_is_help=True)
 app.command("explain")(explain)
+app.command("label")(label)
