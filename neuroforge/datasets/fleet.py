@@ -1,5 +1,6 @@
 """Hosted models x datasets -> journal -> outcome file: the whole labelling run behind the job and the command."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from neuroforge.contracts.datasets import Answer, DatasetItem
-from neuroforge.contracts.models import ModelStatus
+from neuroforge.contracts.models import ModelState, ModelStatus
 from neuroforge.contracts.scores import Score, ScorerName
 from neuroforge.datasets.ask import Asker, AskSettings, Contestant, Models
 from neuroforge.datasets.journal import Journal
@@ -16,10 +17,11 @@ from neuroforge.datasets.outcomes import Summary, count_unscored, summarise, to_
 from neuroforge.datasets.pipeline import Assets, Dataset, Source, load_dataset
 from neuroforge.datasets.progress import Progress
 from neuroforge.datasets.sample import interleave, sample_stratified
-from neuroforge.errors import DataError, ModelNotFound
+from neuroforge.errors import DataError, ModelNotFound, NeuroForgeError
 from neuroforge.scoring.pipeline import score_reply
 from neuroforge.scoring.sandbox import Sandbox
 
+logger = logging.getLogger(__name__)
 JOURNAL = "answers.jsonl"
 
 
@@ -89,7 +91,8 @@ def label_fleet(
     items = interleave([dataset.items for dataset in datasets], plan.sample_seed)
     if any(item.scorer == "code" for item in items):
         sandbox.check()
-    hosted = choose_models(client.models(), plan.model_ids)
+    chosen = choose_models(client.models(), plan.model_ids)
+    hosted = choose_models(wake(client, chosen), [model.id for model in chosen])
     contestants = [_contestant(model, plan.concurrency) for model in hosted]
 
     def score(item: DatasetItem, reply: str) -> Score:
@@ -169,6 +172,20 @@ def choose_models(hosted: Sequence[ModelStatus], wanted: Sequence[str]) -> list[
     if not chosen:
         raise ModelNotFound("the server hosts no model that can chat", known=known)
     return chosen
+
+
+def wake(client: Fleet, chosen: Sequence[ModelStatus]) -> tuple[ModelStatus, ...]:
+    """Have the models loaded, and return what the server then says of all: slots are known only of loaded ones.
+
+    Without it the first answer's latency would hold the loading. A model that does not load fails later, cell by cell.
+    """
+    for model in chosen:
+        if model.state != ModelState.READY:
+            try:
+                client.chat("Hi", model=model.id, max_tokens=1)
+            except NeuroForgeError as error:
+                logger.warning("model does not load", extra={"model_id": model.id, "error_code": error.code})
+    return client.models()
 
 
 def _contestant(model: ModelStatus, concurrency: int | None) -> Contestant:

@@ -4,13 +4,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from neuroforge.contracts.models import Price
+from neuroforge.contracts.models import ModelState, Price
 from neuroforge.contracts.scores import Score
 from neuroforge.datasets.fleet import LabelPlan, LabelResult, choose_models, label_fleet
 from neuroforge.datasets.outcomes import summarise, to_outcomes, write_outcomes
 from neuroforge.datasets.pipeline import Source
 from neuroforge.datasets.report import Reporter, line, table
-from neuroforge.errors import ContextLengthExceeded, DataError, ModelNotFound, SandboxUnavailable
+from neuroforge.errors import ContextLengthExceeded, DataError, ModelNotFound, OutOfMemory, SandboxUnavailable
 from neuroforge.scoring.sandbox import Sandbox
 from tests.fakes import FakeClock
 from tests.unit.datasets.fakes import FakeAssets, FakeFleet, answer, failure, item, status
@@ -125,6 +125,24 @@ def test_a_source_that_stands_twice_is_refused(tmp_path: Path) -> None:
     source = Source(str(quiz(tmp_path)))
     with pytest.raises(DataError, match="twice"):
         label(tmp_path, FakeFleet(lambda _m, _q: "yes", [status()]), sources=(source, source))
+
+
+def test_a_model_that_is_not_loaded_is_woken_before_it_is_timed(tmp_path: Path) -> None:
+    fleet = FakeFleet(lambda _m, _q: "yes", [status(), status("cold", state=ModelState.UNLOADED)])
+    label(tmp_path, fleet)
+    assert fleet.calls[0] == ("cold", "Hi")
+    assert len(fleet.calls) == 1 + 2 * 4
+
+
+def test_a_model_that_does_not_load_leaves_the_others(tmp_path: Path) -> None:
+    def reply(model: str, _query: str) -> str:
+        if model == "cold":
+            raise OutOfMemory("too large")
+        return "yes"
+
+    fleet = FakeFleet(reply, [status(), status("cold", state=ModelState.FAILED)])
+    result = label(tmp_path, fleet)
+    assert (result.n_rows, result.unscored) == (4, {"out_of_memory": 4})
 
 
 def test_an_unknown_model_is_named_with_those_that_exist() -> None:
