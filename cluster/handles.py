@@ -24,7 +24,7 @@ T = TypeVar("T")
 CALL_TIMEOUT_S = 30.0
 
 
-async def call(reference: Awaitable[T], what: str) -> T:
+async def call(reference: Awaitable[T], what: str, timeout_s: float = CALL_TIMEOUT_S) -> T:
     """Wait for an actor's answer; our own errors come back without Ray's traceback text.
 
     Raises:
@@ -32,7 +32,7 @@ async def call(reference: Awaitable[T], what: str) -> T:
         EngineUnavailable: The actor is restarting or does not answer.
     """
     try:
-        return await asyncio.wait_for(reference, CALL_TIMEOUT_S)
+        return await asyncio.wait_for(reference, timeout_s)
     except RayTaskError as error:
         cause = error.cause
         if isinstance(cause, NeuroForgeError):

@@ -67,9 +67,9 @@ class RouterSettings(Contract):
     retention: Duration = 30 * 86400.0
     """How long outcomes and feedback are kept."""
     explore: bool = True
-    """False = always the best by prediction, whatever the rules say."""
+    """False = always the best by prediction, until rules are applied that say otherwise."""
     holdout_share: float = Field(default=0.05, ge=0, le=0.5)
-    """Of the traffic goes to the best single model until rules are applied, which say their own."""
+    """Of the traffic goes to the best single model, until rules are applied that say otherwise."""
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
     """With request id and router version it decides every draw."""
     fit: Path | None = None

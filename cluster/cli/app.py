@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cluster.cli import audit, chat, config, doctor, fleet, keys, logs, models, router, server
+from cluster.cli import audit, chat, config, data, doctor, feedback, fleet, keys, logs, models, router, server
 from cluster.cli.failures import FailingClearly
 from cluster.cli.shared import Shared
 from neuroforge import __version__
@@ -55,4 +55,6 @@ app.add_typer(config.app, name="config")
 app.command("doctor")(doctor.doctor)
 app.command("logs")(logs.logs)
 app.add_typer(audit.app, name="audit")
+app.add_typer(data.app, name="data")
+app.command("feedback")(feedback.feedback)
 app.add_typer(router.app, name="router")

@@ -2,9 +2,11 @@
 
 import typer
 
+from cluster.cli import router_live
 from cluster.cli.router_explain import explain
 from cluster.cli.router_label import label
 
 app = typer.Typer(help="Explain, train and steer the choice of models.", no_args_is_help=True)
 app.command("explain")(explain)
+router_live.add_commands(app)
 app.command("label")(label)

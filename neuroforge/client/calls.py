@@ -76,19 +76,19 @@ def responses(request: Any, model: str, options: Mapping[str, Any]) -> Call[Json
 
 def count_tokens(prompt: Messages, model: str) -> Call[TokenCount]:
     """POST /v1/count_tokens."""
-    return Call("POST", "/v1/count_tokens", _contract(TokenCount), {"model": model, **_prompt_fields(prompt)})
+    return Call("POST", "/v1/count_tokens", as_contract(TokenCount), {"model": model, **_prompt_fields(prompt)})
 
 
 def label_logprobs(prompt: Messages, labels: Sequence[str], model: str) -> Call[LabelLogprobs]:
     """POST /v1/label_logprobs."""
     body = {"model": model, **_prompt_fields(prompt), "labels": list(labels)}
-    return Call("POST", "/v1/label_logprobs", _contract(LabelLogprobs), body)
+    return Call("POST", "/v1/label_logprobs", as_contract(LabelLogprobs), body)
 
 
 def route(messages: Messages, model: str, options: Mapping[str, Any]) -> Call[Decision]:
     """POST /v1/route."""
     body = {"model": model, "messages": _as_messages(messages), **options}
-    return Call("POST", "/v1/route", _contract(Decision), body)
+    return Call("POST", "/v1/route", as_contract(Decision), body)
 
 
 def model_ids() -> Call[tuple[str, ...]]:
@@ -103,7 +103,7 @@ def ready() -> Call[JsonObject]:
 
 def status() -> Call[GatewayStatus]:
     """GET /admin/v1/status."""
-    return Call("GET", "/admin/v1/status", _contract(GatewayStatus))
+    return Call("GET", "/admin/v1/status", as_contract(GatewayStatus))
 
 
 def models() -> Call[tuple[ModelStatus, ...]]:
@@ -114,28 +114,28 @@ def models() -> Call[tuple[ModelStatus, ...]]:
 def load(model_id: str, spec: ModelSpec | None) -> Call[ModelStatus]:
     """POST /admin/v1/models/{id}/load."""
     body = None if spec is None else spec.model_dump(mode="json")
-    return Call("POST", f"/admin/v1/models/{_part(model_id)}/load", _contract(ModelStatus), body)
+    return Call("POST", f"/admin/v1/models/{quoted(model_id)}/load", as_contract(ModelStatus), body)
 
 
 def unload(model_id: str) -> Call[ModelStatus]:
     """POST /admin/v1/models/{id}/unload."""
-    return Call("POST", f"/admin/v1/models/{_part(model_id)}/unload", _contract(ModelStatus))
+    return Call("POST", f"/admin/v1/models/{quoted(model_id)}/unload", as_contract(ModelStatus))
 
 
 def scale(model_id: str, replicas: ReplicaRange) -> Call[ModelStatus]:
     """POST /admin/v1/models/{id}/scale."""
-    path = f"/admin/v1/models/{_part(model_id)}/scale"
-    return Call("POST", path, _contract(ModelStatus), replicas.model_dump(mode="json"))
+    path = f"/admin/v1/models/{quoted(model_id)}/scale"
+    return Call("POST", path, as_contract(ModelStatus), replicas.model_dump(mode="json"))
 
 
 def apply(request: ApplyRequest) -> Call[FleetDiff]:
     """POST /admin/v1/apply."""
-    return Call("POST", "/admin/v1/apply", _contract(FleetDiff), request.model_dump(mode="json"))
+    return Call("POST", "/admin/v1/apply", as_contract(FleetDiff), request.model_dump(mode="json"))
 
 
 def create_key(spec: KeySpec) -> Call[CreatedKey]:
     """POST /admin/v1/keys."""
-    return Call("POST", "/admin/v1/keys", _contract(CreatedKey), spec.model_dump(mode="json"))
+    return Call("POST", "/admin/v1/keys", as_contract(CreatedKey), spec.model_dump(mode="json"))
 
 
 def list_keys() -> Call[tuple[KeyView, ...]]:
@@ -145,7 +145,7 @@ def list_keys() -> Call[tuple[KeyView, ...]]:
 
 def revoke_key(key_id: str) -> Call[KeyView]:
     """DELETE /admin/v1/keys/{id}."""
-    return Call("DELETE", f"/admin/v1/keys/{_part(key_id)}", _contract(KeyView))
+    return Call("DELETE", f"/admin/v1/keys/{quoted(key_id)}", as_contract(KeyView))
 
 
 def tail_audit(limit: int, after_seq: int) -> Call[tuple[AuditRecord, ...]]:
@@ -156,7 +156,7 @@ def tail_audit(limit: int, after_seq: int) -> Call[tuple[AuditRecord, ...]]:
 
 def verify_audit() -> Call[AuditVerdict]:
     """GET /admin/v1/audit/verify."""
-    return Call("GET", "/admin/v1/audit/verify", _contract(AuditVerdict))
+    return Call("GET", "/admin/v1/audit/verify", as_contract(AuditVerdict))
 
 
 def _as_messages(messages: Messages) -> list[JsonObject]:
@@ -172,7 +172,8 @@ def _prompt_fields(prompt: Messages) -> JsonObject:
     return {"messages": [dict(one) for one in checked.messages or ()]}
 
 
-def _part(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return the text as one part of a path."""
     return quote(text, safe="")
 
 
@@ -201,7 +202,9 @@ def _vectors(body: bytes) -> Vectors:
 C = TypeVar("C", bound=Contract)
 
 
-def _contract(kind: type[C]) -> Callable[[bytes], C]:
+def as_contract(kind: type[C]) -> Callable[[bytes], C]:
+    """Return what reads a body of this kind; EngineError where it is none."""
+
     def read(body: bytes) -> C:
         try:
             return kind.model_validate(_object(body))

@@ -125,11 +125,11 @@ class Lessons:
         self.posterior = self._empty(prior, self.fit_id)
         if saved is None:
             return self.posterior
+        found: OnlinePosterior | None = None
         try:
-            found = OnlinePosterior.from_bytes(saved.online)
+            found = OnlinePosterior.from_bytes(saved.online) if saved.online else None  # empty after a purge
         except DataError as error:
             logger.warning("the saved posterior cannot be read; learning anew", extra={"reason": error.message})
-            found = None
         if found is None or found.basis_id != self.fit_id or found.prior_variances.shape != prior.shape:
             self.relearn()
             return self.posterior

@@ -11,7 +11,7 @@ from neuroforge.contracts.outcomes import DataSummary, RecordLevel
 from neuroforge.errors import RequestError
 from neuroforge.storage.engine import Database
 from neuroforge.storage.outcome_parquet import ExportWriter, filter_export, is_export
-from neuroforge.storage.schema import exports, feedback, outcomes, redo
+from neuroforge.storage.schema import exports, feedback, learner, outcomes, redo
 
 TABLES = ("nf_outcomes", "nf_feedback", "nf_redo")
 """Those with rows of single requests."""
@@ -78,6 +78,8 @@ class SqlOutcomeData:
     def purge(self, actor: str | None, before_s: float | None) -> int:
         """Delete outcomes with all that hangs on them, here and in our exports, and give the bytes back.
 
+        The saved posterior goes as well: the learner makes it anew of what is left.
+
         Args:
             actor: Only this caller's; None = everyone's.
             before_s: Only those that ended before this Unix time; None = all.
@@ -85,7 +87,7 @@ class SqlOutcomeData:
             How many outcomes went.
         """
         with self._files:
-            n_outcomes = self._delete(actor, before_s)
+            n_outcomes = self._delete(actor, before_s, forget=True)
             for path in self._export_paths():
                 if not filter_export(path, actor, before_s):
                     self._forget_export(path)
@@ -94,12 +96,12 @@ class SqlOutcomeData:
 
     def expire(self, before_s: float) -> int:
         """Delete what is older than the retention; exports are purged by operators only."""
-        n_outcomes = self._delete(None, before_s)
+        n_outcomes = self._delete(None, before_s, forget=False)
         if n_outcomes:
             self._truncate_log()
         return n_outcomes
 
-    def _delete(self, actor: str | None, before_s: float | None) -> int:
+    def _delete(self, actor: str | None, before_s: float | None, forget: bool) -> int:
         columns = outcomes.c
         wanted: list[ColumnElement[bool]] = [true()]
         wanted += [columns.actor == actor] if actor is not None else []
@@ -113,6 +115,8 @@ class SqlOutcomeData:
                 orphans: list[ColumnElement[bool]] = [feedback.c.decision_id.not_in(select(columns.decision_id))]
                 orphans += [] if before_s is None else [feedback.c.at_s < before_s]
                 connection.execute(delete(feedback).where(and_(*orphans)))
+            if forget:  # an empty posterior is learned anew from what is left, even if this process dies now
+                connection.execute(learner.update().values(online=b""))
         return n_outcomes
 
     def _rows_after(self, seq: int) -> list[Row[Any]]:
