@@ -18,6 +18,8 @@ SHORT: dict[str, Any] = {"model": MODEL, "messages": ASK, "max_tokens": 1}
 FREE_WITHIN_S = 1.0
 MARGIN_S = 1.0
 """For the short request's own prefill and token, on a busy machine."""
+STATS_WITHIN_S = 15.0
+"""The fleet controller asks each model every 2 s."""
 MOST_CALLS = 200
 """More than a replica of the test's model takes and queues."""
 
@@ -32,10 +34,17 @@ async def many(gateway: RunningServer, root: str) -> AsyncIterator[httpx2.AsyncC
 
 
 def slots(admin: httpx2.Client) -> int:
-    """Sequences that decode together, over all replicas."""
-    models = admin.get("/admin/v1/models").json()["data"]
-    stats = next(model["stats"] for model in models if model["id"] == MODEL)
-    return int(stats["slots_total"])
+    """Sequences that decode together, over all replicas; known some seconds after the model is ready."""
+
+    def stats() -> dict[str, Any] | None:
+        models = admin.get("/admin/v1/models").json()["data"]
+        found: dict[str, Any] | None = next(model["stats"] for model in models if model["id"] == MODEL)
+        return found
+
+    eventually(lambda: stats() is not None, STATS_WITHIN_S)
+    known = stats()
+    assert known is not None
+    return int(known["slots_total"])
 
 
 @contextmanager
