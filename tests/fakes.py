@@ -1,7 +1,8 @@
 """Stand-ins for what is behind a Protocol: no Ray, no network, no waiting. Builders give valid messages by default."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from neuroforge.contracts.base import JsonObject
@@ -253,3 +254,19 @@ class FakeFleet:
         if model is None:
             raise ModelNotFound(f"the model {model_id!r} does not exist", model_id=model_id, known=list(self.models))
         return ModelStatus(id=model_id, engine=model.engine, state=model.state, n_replicas=model.n_replicas)
+
+
+@dataclass
+class FakeMetrics:
+    counts: dict[str, float] = field(default_factory=dict)
+    observed: list[tuple[str, float, dict[str, str]]] = field(default_factory=list)
+    told: list[tuple[str, float, dict[str, str]]] = field(default_factory=list)
+
+    def count(self, name: str, value: float = 1.0, tags: Mapping[str, str] | None = None) -> None:
+        self.counts[name] = self.counts.get(name, 0.0) + value
+        self.told.append((name, value, dict(tags or {})))
+
+    def observe(self, name: str, value: float, tags: Mapping[str, str] | None = None) -> None:
+        self.observed.append((name, value, dict(tags or {})))
+
+    def set(self, name: str, value: float, tags: Mapping[str, str] | None = None) -> None: ...

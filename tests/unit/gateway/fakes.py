@@ -31,6 +31,7 @@ from neuroforge.contracts.tasks import Member, Task, TaskResult
 from neuroforge.errors import ConflictError, ModelNotFound, NotFound
 from neuroforge.gateway.app import build_app
 from neuroforge.gateway.parts import GatewayOptions, GatewayParts
+from tests.fakes import FakeMetrics
 from tests.unit.gateway.fakes_learning import FakeData, FakeLearner
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
@@ -270,22 +271,6 @@ def make_key(key_id: str = "k1", spec: KeySpec | None = None, **changes: Any) ->
     digest = hashlib.sha256(secret.encode()).hexdigest()
     spec = spec or KeySpec(name=key_id)
     return ApiKey(id=key_id, spec=spec, secret_sha256=digest, created_at_s=1.0, **changes), secret
-
-
-@dataclass
-class FakeMetrics:
-    counts: dict[str, float] = field(default_factory=dict)
-    observed: list[tuple[str, float, dict[str, str]]] = field(default_factory=list)
-    told: list[tuple[str, float, dict[str, str]]] = field(default_factory=list)
-
-    def count(self, name: str, value: float = 1.0, tags: Mapping[str, str] | None = None) -> None:
-        self.counts[name] = self.counts.get(name, 0.0) + value
-        self.told.append((name, value, dict(tags or {})))
-
-    def observe(self, name: str, value: float, tags: Mapping[str, str] | None = None) -> None:
-        self.observed.append((name, value, dict(tags or {})))
-
-    def set(self, name: str, value: float, tags: Mapping[str, str] | None = None) -> None: ...
 
 
 class FakeMetricsSource:

@@ -1,0 +1,222 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neuroforge.contracts.models import ModelState
+from neuroforge.contracts.routing import Decision, Outcome, RouteOptions
+from neuroforge.contracts.rules import Exclusion, Pin, RoutingRules
+from neuroforge.errors import DataError, EngineUnavailable, ModelNotFound, RequestError
+from neuroforge.router.belief import Fitted
+from neuroforge.router.classify import load_seeds
+from neuroforge.router.embedder import StaticEmbedder
+from neuroforge.router.pipeline import FAILURES, LearnedRouter, RouterOptions
+from tests.fakes import FakeClock, FakeMetrics, endpoint, routing_request, snapshot
+from tests.unit.router.test_predict import FakeFitted
+from tests.unit.router.tiny import word_embedder
+from tests.unit.router.weighing import learner_snapshot, posterior
+
+CODE = {"messages": [{"role": "user", "content": "Write a python function def add(a, b): that adds"}]}
+FLEET = snapshot(endpoint("a"), endpoint("b"), version=4)
+
+
+class BrokenFitted(FakeFitted):
+    def predict(self, features: object) -> Any:
+        raise ZeroDivisionError("oops")
+
+
+def load_fitted(data: bytes, embedder_hash: str) -> Fitted:
+    if data == b"broken":
+        return BrokenFitted()
+    if data != b"good":
+        raise DataError(f"a router of another embedder than {embedder_hash[:4]}")
+    return FakeFitted()
+
+
+@pytest.fixture(scope="module")
+def embedder(tmp_path_factory: pytest.TempPathFactory) -> StaticEmbedder:
+    words = sorted({word.lower() for text in load_seeds()[0] for word in text.split() if word.isalpha()})
+    return word_embedder(Path(tmp_path_factory.mktemp("embedder")), words, dimension=64)
+
+
+@pytest.fixture
+def metrics() -> FakeMetrics:
+    return FakeMetrics()
+
+
+@pytest.fixture
+def router(metrics: FakeMetrics) -> LearnedRouter:
+    return LearnedRouter(FakeClock(), FakeClock(5000.0), metrics, load_fitted, RouterOptions())
+
+
+@pytest.fixture
+def learned(router: LearnedRouter, embedder: StaticEmbedder) -> LearnedRouter:
+    """`a` is at 0.8, `b` at 0.4."""
+    router.equip(embedder)
+    router.take(learner_snapshot(version=7, fit_id="f", fit=b"good"))
+    return router
+
+
+def ask(**changes: Any) -> Any:
+    return routing_request(**{"body": CODE, "policy": "auto:best", **changes})
+
+
+def finish(router: LearnedRouter, decision: Decision, **changes: Any) -> None:
+    values: dict[str, Any] = {
+        "decision_id": decision.decision_id,
+        "request_id": decision.request_id,
+        "model_id": decision.model_id,
+        "policy": decision.policy,
+        "status": 200,
+        "n_prompt_tokens": 20,
+        "n_completion_tokens": 30,
+        "latency_s": 1.0,
+    }
+    router.started(decision)
+    router.finished(Outcome(**{**values, **changes}))
+
+
+def test_before_the_first_snapshot_the_fastest_answers(router: LearnedRouter) -> None:
+    decision = router.decide(ask(), FLEET)
+    assert (decision.reason, decision.router_version, decision.profile) == ("router_unavailable", 0, None)
+
+
+def test_the_better_model_is_chosen_and_the_decision_explains_it(learned: LearnedRouter) -> None:
+    decision = learned.decide(ask(), FLEET)
+    assert (decision.model_id, decision.reason, decision.router_version) == ("a", "utility", 7)
+    assert decision.profile is not None
+    assert decision.profile.task_type == "code"
+    qualities = [one.prediction.quality for one in decision.candidates if one.prediction is not None]
+    assert qualities == pytest.approx([0.8, 0.4])
+    assert all(one.utility is not None for one in decision.candidates)
+
+
+def test_a_named_model_and_an_only_one_need_no_features(learned: LearnedRouter) -> None:
+    named = learned.decide(routing_request("b", body=CODE), FLEET)
+    only = learned.decide(ask(), snapshot(endpoint("b"), endpoint("cold", state=ModelState.UNLOADED)))
+    assert [(one.model_id, one.reason, one.profile) for one in (named, only)] == [
+        ("b", "explicit", None),
+        ("b", "only_candidate", None),
+    ]
+
+
+def test_even_an_only_model_keeps_the_bounds(learned: LearnedRouter) -> None:
+    with pytest.raises(RequestError, match=r"min_quality 0.9; the nearest feasible is min_quality 0.4"):
+        learned.decide(ask(route=RouteOptions(min_quality=0.9)), snapshot(endpoint("b")))
+
+
+def test_an_unknown_candidate_is_named_with_the_known_ones(learned: LearnedRouter) -> None:
+    with pytest.raises(ModelNotFound, match="'c' does not exist; known: a, b"):
+        learned.decide(ask(route=RouteOptions(candidates=("a", "c"))), FLEET)
+
+
+def test_only_the_requests_candidates_take_part(learned: LearnedRouter) -> None:
+    decision = learned.decide(ask(route=RouteOptions(candidates=("b",))), FLEET)
+    assert (decision.model_id, decision.candidates[0].filtered) == ("b", "not_a_candidate")
+
+
+def test_embeddings_go_to_the_fastest(learned: LearnedRouter) -> None:
+    able = frozenset({"embedding"})
+    fleet = snapshot(endpoint("a", capabilities=able), endpoint("b", capabilities=able))
+    decision = learned.decide(ask(requirements=able, body={"input": "x"}), fleet)
+    assert (decision.reason, decision.profile) == ("expected_latency", None)
+
+
+def test_a_learned_part_that_breaks_leaves_the_gateway_serving(
+    router: LearnedRouter, embedder: StaticEmbedder, metrics: FakeMetrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    router.equip(embedder)
+    router.take(learner_snapshot(fit_id="f", fit=b"broken"))
+    reasons = [router.decide(ask(), FLEET).reason for _ in range(3)]
+    assert reasons == ["router_unavailable"] * 3
+    assert metrics.counts[FAILURES] == 3
+    assert len(caplog.records) == 1
+
+
+def test_a_bad_snapshot_changes_nothing(learned: LearnedRouter) -> None:
+    with pytest.raises(DataError):
+        learned.take(learner_snapshot(version=8, fit_id="g", fit=b"other"))
+    decision = learned.decide(ask(), FLEET)
+    assert (decision.model_id, decision.router_version, learned.known) == ("a", 7, (7, "f"))
+
+
+def test_rules_hold_before_the_embedder_is_there(router: LearnedRouter) -> None:
+    router.take(learner_snapshot(version=2, rules=RoutingRules(version=3, exclusions=(Exclusion(model_id="a"),))))
+    decision = router.decide(ask(), FLEET)
+    assert (decision.model_id, decision.rules_version, decision.candidates[0].filtered) == ("b", 3, "excluded_by_rule")
+
+
+def test_a_pin_for_every_task_holds_without_an_embedder(router: LearnedRouter) -> None:
+    router.take(learner_snapshot(version=2, rules=RoutingRules(pins=(Pin(model_id="b"),))))
+    assert {router.decide(ask(), FLEET).model_id for _ in range(4)} == {"b"}
+
+
+def test_a_snapshot_that_came_before_the_embedder_is_used_after_it(
+    router: LearnedRouter, embedder: StaticEmbedder
+) -> None:
+    router.take(learner_snapshot(version=2, fit_id="f", fit=b"good"))
+    router.take(learner_snapshot(version=3, fit_id="f"))
+    router.equip(embedder)
+    decision = router.decide(ask(), FLEET)
+    assert (decision.model_id, decision.router_version, router.known) == ("a", 3, (3, "f"))
+
+
+def test_without_predictions_bounds_of_speed_hold_and_one_of_quality_says_try_again(router: LearnedRouter) -> None:
+    with pytest.raises(RequestError, match="max_latency_s"):
+        router.decide(ask(route=RouteOptions(max_latency_s=0.001)), FLEET)
+    with pytest.raises(EngineUnavailable, match="min_quality cannot be judged yet"):
+        router.decide(ask(route=RouteOptions(min_quality=0.5)), FLEET)
+
+
+def test_outcomes_are_learned_at_once_and_another_model_wins(learned: LearnedRouter) -> None:
+    online = posterior([("a", -0.7), ("b", 0.4)]).to_bytes()
+    learned.take(learner_snapshot(version=8, fit_id="f", online=online))
+    assert learned.decide(ask(), FLEET).model_id == "b"
+
+
+def test_the_next_turn_stays_with_the_warm_model(learned: LearnedRouter) -> None:
+    fleet = snapshot(endpoint("a"), endpoint("b"))
+    first = learned.decide(ask(policy="auto:fast", route=RouteOptions(candidates=("b",), min_quality=0.1)), fleet)
+    finish(learned, first, n_prompt_tokens=4000, ttft_s=4.0, latency_s=4.1)
+    later = {"messages": [*CODE["messages"], {"role": "assistant", "content": "ok"}, {"role": "user", "content": "go"}]}
+    views = {one.model_id: one for one in learned.decide(ask(policy="auto:fast", body=later), fleet).candidates}
+    assert views["a"].utility is not None
+    assert views["b"].utility is not None
+    assert views["a"].utility.prefix > views["b"].utility.prefix == 0.0
+
+
+def test_a_finished_request_is_recorded_once_with_what_the_learner_needs(learned: LearnedRouter) -> None:
+    decision = learned.decide(ask(actor="k1"), FLEET)
+    finish(learned, decision)
+    finish(learned, decision)
+    (finished,) = learned.buffer.take(10)
+    assert finished.kept.described is not None
+    assert finished.kept.described.base_quality == pytest.approx(0.8)
+    assert (finished.kept.request.actor, finished.kept.request.body, finished.at_s) == ("k1", None, 5000.0)
+
+
+def test_a_named_models_request_is_described_aside(learned: LearnedRouter) -> None:
+    finish(learned, learned.decide(routing_request("b", body=CODE), FLEET))
+    (finished,) = learned.buffer.take(1)
+    described = learned.describe(finished).kept
+    assert described.described is not None
+    assert described.described.base_quality == pytest.approx(0.4)
+    assert described.decision.profile is not None
+    assert described.decision.router_version == 7
+
+
+def test_a_flood_of_named_requests_is_described_in_part_only(learned: LearnedRouter) -> None:
+    for _ in range(100):
+        finish(learned, learned.decide(routing_request("b", body=CODE), FLEET))
+    assert sum(one.turns is not None for one in learned.buffer.take(100)) == 20
+
+
+def test_nothing_is_recorded_where_nothing_may_be_kept(embedder: StaticEmbedder) -> None:
+    router = LearnedRouter(FakeClock(), FakeClock(), FakeMetrics(), load_fitted, RouterOptions(record="none"))
+    finish(router, router.decide(routing_request("b", body=CODE), FLEET))
+    assert len(router.buffer) == 0
+
+
+def test_an_empty_prompt_and_one_of_token_ids_are_decided(learned: LearnedRouter) -> None:
+    bodies: list[Any] = [{"messages": [{"role": "user", "content": ""}]}, {"prompt": [1, 2, 3]}, None]
+    assert {learned.decide(ask(body=body), FLEET).model_id for body in bodies} == {"a"}
