@@ -19,11 +19,11 @@ class PolicyWeights(NamedTuple):
 
 
 WEIGHTS_BY_POLICY: Mapping[Policy, PolicyWeights] = {
-    "auto": PolicyWeights(quality=1.0, cost_share=0.02, latency_per_s=0.01, target_latency_s=2.0),
+    "auto": PolicyWeights(quality=1.0, cost_share=0.01, latency_per_s=0.01, target_latency_s=2.0),
     "auto:best": PolicyWeights(quality=1.0, cost_share=0.0, latency_per_s=0.0, target_latency_s=0.0),
     "auto:fast": PolicyWeights(quality=1.0, cost_share=0.0, latency_per_s=0.2, target_latency_s=0.0),
     "auto:cheap": PolicyWeights(
-        quality=1.0, cost_share=0.1, latency_per_s=0.0, target_latency_s=0.0, is_time_cost=True
+        quality=1.0, cost_share=0.05, latency_per_s=0.0, target_latency_s=0.0, is_time_cost=True
     ),
 }
 

@@ -42,6 +42,6 @@ def test_best_looks_at_quality_alone() -> None:
     ("policy", "winner"), [("auto", "fair"), ("auto:best", "good"), ("auto:fast", "fair"), ("auto:cheap", "fair")]
 )
 def test_each_policy_has_its_winner(policy: str, winner: str) -> None:
-    models = [prediction("good", quality=0.75, latency_s=12.0, cost_usd=0.03), FAIR]
+    models = [prediction("good", quality=0.74, latency_s=12.0, cost_usd=0.03), FAIR]
     terms = weigh(models, [0.0, 0.0], policy, PLAIN)
     assert max(zip(terms, models, strict=True), key=lambda pair: pair[0].total)[1].model_id == winner
