@@ -12,7 +12,6 @@ from neuroforge.errors import DataError
 from neuroforge.router.features import FeatureMatrix
 from neuroforge.router.online import OnlinePosterior
 from neuroforge.router.rules import RulesView
-from neuroforge.router.task_head import TaskHead
 
 Floats = NDArray[np.floating]
 
@@ -49,12 +48,17 @@ class Fitted(Protocol):
         """Models it was fitted on."""
         ...
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Task classes of its training file, by the file's own names."""
+        ...
+
     def predict(self, features: FeatureMatrix) -> FittedQuality:
         """Quality of each model on each text."""
         ...
 
     def basis(self, features: FeatureMatrix) -> Floats:
-        """(n, d), what the online posteriors are linear in."""
+        """(n, d), what the online posteriors are linear in; first each task's probability less an even share."""
         ...
 
 
@@ -72,10 +76,10 @@ class Belief:
     fitted: Fitted | None = None
     online: OnlinePosterior | None = None
     """None = nothing was learned since the fit."""
+    unlearned: OnlinePosterior | None = None
+    """The same without any outcome: how wide beliefs were at first."""
     best_single: str | None = None
     """Where the holdout's requests go; None = there is no holdout."""
-    head: TaskHead | None = None
-    """Task classifier of the fit, if it has one."""
 
 
 def build_belief(snapshot: LearnerSnapshot, previous: Belief | None, load_fit: LoadFit) -> Belief:
@@ -92,15 +96,15 @@ def build_belief(snapshot: LearnerSnapshot, previous: Belief | None, load_fit: L
         if previous is None or previous.fit_id != snapshot.fit_id:
             raise DataError(f"snapshot {snapshot.version} names the fit {snapshot.fit_id[:12]} without bringing it")
         fitted = previous.fitted
-    head = getattr(fitted, "task_head", None)
+    online = _read_online(snapshot)
     return Belief(
         version=snapshot.version,
         rules=RulesView(snapshot.rules),
         fit_id=snapshot.fit_id,
         fitted=fitted,
-        online=_read_online(snapshot),
+        online=online,
+        unlearned=None if online is None else OnlinePosterior(online.prior_variances),
         best_single=snapshot.best_single,
-        head=head if isinstance(head, TaskHead) else None,
     )
 
 
@@ -109,5 +113,5 @@ def _read_online(snapshot: LearnerSnapshot) -> OnlinePosterior | None:
         return None
     online = OnlinePosterior.from_bytes(snapshot.online)
     # Beliefs are worked out when first asked for: here, not while a request waits.
-    online.predict(online.model_ids, np.zeros(len(online.prior_variances)))
+    online.predict(("",), np.zeros(len(online.prior_variances)))
     return online

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Mapping
 from importlib import resources
+from typing import NamedTuple
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from neuroforge.contracts.routing import RoutingRequest
 from neuroforge.contracts.tasks import TASK_TYPES, TaskProfile, TaskType
@@ -18,6 +20,8 @@ from neuroforge.router.surface import SURFACE_NAMES
 from neuroforge.router.task_head import Floats, TaskHead, fit_task_head
 
 SEEDS = "seeds.yaml"
+MIN_TASKS = 2
+"""A file of a single task teaches nothing about telling tasks apart."""
 CUE_FACTOR = 6.0
 """A word that names the task makes it so many times as probable."""
 _CUES: Mapping[TaskType, re.Pattern[str]] = {
@@ -62,24 +66,58 @@ _HARD_MARKS: Mapping[str, float] = {
 _HARDNESS = np.array([_HARD_MARKS.get(name, 0.0) for name in SURFACE_NAMES])
 
 
+class LearnedTasks(NamedTuple):
+    """A fit's probabilities of the tasks that its training file labelled, which need not be all."""
+
+    places: NDArray[np.intp]
+    """In TASK_TYPES."""
+    probabilities: Floats
+    """Of each place; sum to 1."""
+
+    def refine(self, probabilities: Floats) -> Floats:
+        """Share out anew, among the labelled tasks, what falls to them together; the others are as they were."""
+        refined = probabilities.copy()
+        refined[self.places] = self.probabilities * probabilities[self.places].sum()
+        return refined
+
+
+def read_learned_tasks(tasks: tuple[str, ...], fit_basis: Floats) -> LearnedTasks | None:
+    """Return what a fit says; None where its training file named no tasks, or some that are not ours.
+
+    Args:
+        tasks: Names of its classes.
+        fit_basis: (d,), which begins with each class's probability less an even share.
+    """
+    if len(tasks) < MIN_TASKS or not set(tasks) <= set(TASK_TYPES):
+        return None
+    places = np.array([TASK_TYPES.index(task) for task in TASK_TYPES if task in tasks], dtype=np.intp)
+    order = [tasks.index(TASK_TYPES[place]) for place in places]
+    probabilities = np.maximum(fit_basis[order] + 1.0 / len(tasks), 0.0)
+    return LearnedTasks(places, probabilities / probabilities.sum())
+
+
 class TaskClassifier:
-    """Tells tasks apart, by hand-written examples until a fit brings what it learned from labelled outcomes."""
+    """Tells tasks apart, by hand-written examples and by what a fit learned from labelled outcomes."""
 
     def __init__(self, embedder: StaticEmbedder, lengths: OutputLengths, head: TaskHead | None = None) -> None:
         """`head` None = fitted here to the examples that ship with the package, in about a tenth of a second."""
         self._head = head or seed_head(embedder)
         self._lengths = lengths
 
-    def classify(self, features: Features, text: str, request: RoutingRequest, head: TaskHead | None) -> TaskProfile:
+    def classify(
+        self, features: Features, text: str, request: RoutingRequest, learned: LearnedTasks | None
+    ) -> TaskProfile:
         """Describe a request.
 
         Args:
             features: Of the whole conversation.
             text: Its last turn, capped; cues and language are read from it.
             request: For what it needs, and for its length.
-            head: Of the router's fit; None = the own one.
+            learned: What a fit on labelled outcomes says; None = there is none.
         """
-        probabilities = (head or self._head).probabilities(features)[0]
+        probabilities = self._head.probabilities(features)[0]
+        if learned is not None:
+            probabilities = learned.refine(probabilities)
         probabilities = self._follow_cues(probabilities, text, request)
         complexity = 0.5 * float(probabilities @ _COMPLEXITY) + 0.5 * min(1.0, float(features.surface[0] @ _HARDNESS))
         return TaskProfile(

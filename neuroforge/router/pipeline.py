@@ -16,7 +16,7 @@ from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.fastest import LatencyRouter, has_bounds, new_decision_id
 from neuroforge.router.filter import Verdict, filter_models
 from neuroforge.router.lengths import OutputLengths
-from neuroforge.router.predict import Expected, PerformancePredictor, base_quality, describe
+from neuroforge.router.predict import Expected, PerformancePredictor, base_quality
 from neuroforge.router.records import Described, Finished, Kept, RecordBuffer
 from neuroforge.router.rules import RulesView
 from neuroforge.router.select import AdaptiveLoadBalancer, Candidate
@@ -154,7 +154,7 @@ class LearnedRouter:
         if kept.described is not None or not finished.turns or belief is None or senses is None or endpoint is None:
             return finished
         asked = senses.look(kept.request, belief, finished.turns)
-        described = Described(asked.features, describe(asked, belief), base_quality(asked, endpoint, belief))
+        described = Described(asked.features, asked.basis, base_quality(asked, endpoint, belief))
         values = {**dict(kept.decision), "profile": asked.profile, "router_version": belief.version}
         return finished._replace(kept=kept._replace(decision=Decision(**values), described=described))
 
@@ -186,7 +186,7 @@ class LearnedRouter:
             rules_version=belief.rules.rules.version,
             seed=self._seed,
         )
-        described = Described(asked.features, expected.basis, expected.base_quality[chosen.place])
+        described = Described(asked.features, asked.basis, expected.base_quality[chosen.place])
         return self._keep(request, snapshot, decision, described)
 
     def _gather(

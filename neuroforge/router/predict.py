@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from neuroforge.contracts.models import ModelEndpoint
 from neuroforge.contracts.routing import Prediction, RoutingRequest
-from neuroforge.contracts.tasks import TASK_TYPES, TaskProfile
-from neuroforge.router.basis import basis_of
+from neuroforge.contracts.tasks import TaskProfile
 from neuroforge.router.belief import Belief
 from neuroforge.router.features import Features
 from neuroforge.router.latency import LatencyEstimator, Speed
@@ -27,14 +26,15 @@ class Asked(NamedTuple):
     request: RoutingRequest
     profile: TaskProfile
     features: Features
+    basis: Floats
+    """(d,), what the online posteriors look at."""
 
 
 class Expected(NamedTuple):
-    """All models' predictions, in the endpoints' order, and what an outcome is learned with."""
+    """All models, in the endpoints' order."""
 
     predictions: list[Prediction]
     speeds: list[Speed]
-    basis: Floats
     base_quality: list[float]
     """Before the online correction: score - base is what the posteriors learn."""
 
@@ -61,10 +61,9 @@ class PerformancePredictor:
         Quality is the fit's (of a model it does not know: the prior's) plus the online correction, clipped to 0..1.
         Its deviation shrinks with the posterior's. Latency includes the live queue; length respects max_tokens.
         """
-        request, profile, _ = asked
-        basis = describe(asked, belief)
+        request, profile = asked.request, asked.profile
         base = _base_quality(asked, endpoints, belief)
-        quality, n_outcomes = _correct(base, [one.model_id for one in endpoints], basis, belief)
+        quality, n_outcomes = _correct(base, [one.model_id for one in endpoints], asked.basis, belief)
         speeds = self._estimator.expected_speeds(endpoints)
         predictions = []
         for index, (endpoint, speed) in enumerate(zip(endpoints, speeds, strict=True)):
@@ -86,13 +85,7 @@ class PerformancePredictor:
                     cost_usd=endpoint.price.cost_usd(profile.n_prompt_tokens, round(n_tokens)),
                 )
             )
-        return Expected(predictions, speeds, basis, base.mean.tolist())
-
-
-def describe(asked: Asked, belief: Belief) -> Floats:
-    """Return the basis (d,) of a request, under this belief's fit."""
-    probabilities = np.array([asked.profile.probability_by_task[task] for task in TASK_TYPES])
-    return basis_of(belief.fitted, asked.features, probabilities)
+        return Expected(predictions, speeds, base.mean.tolist())
 
 
 def base_quality(asked: Asked, endpoint: ModelEndpoint, belief: Belief) -> float:
@@ -118,12 +111,12 @@ def _base_quality(asked: Asked, endpoints: Sequence[ModelEndpoint], belief: Beli
 
 
 def _correct(base: _Quality, model_ids: list[str], basis: Floats, belief: Belief) -> tuple[_Quality, list[float]]:
-    online = belief.online
-    if online is None:
+    online, unlearned = belief.online, belief.unlearned
+    if online is None or unlearned is None:
         shift, shrink, n_outcomes = np.zeros(len(model_ids)), np.ones(len(model_ids)), [0.0] * len(model_ids)
     else:
         shift, std = online.predict(model_ids, basis)
-        before = float(np.sqrt(online.prior_variances @ basis**2))
+        _, before = unlearned.predict(model_ids, basis)
         shrink = np.minimum(std / before, 1.0)
         n_outcomes = [online.n_outcomes(model_id) for model_id in model_ids]
     mean = np.clip(base.mean + shift, 0.0, 1.0)

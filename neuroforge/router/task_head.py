@@ -1,6 +1,6 @@
 """Features -> probabilities of the task types: a softmax regression on embedding and surface marks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +28,7 @@ MARK_LIMIT = 4.0
 
 @dataclass(frozen=True)
 class TaskHead:
-    """A fitted classifier; immutable, a few kilobytes."""
+    """A fitted classifier; immutable."""
 
     mark_mean: Floats
     mark_deviation: Floats
@@ -41,27 +41,6 @@ class TaskHead:
     def probabilities(self, features: FeatureMatrix) -> Floats:
         """Return (n, n_tasks) in the order of TASK_TYPES; each row sums to 1."""
         return _softmax(self._inputs(features) @ self.weights + self.bias)
-
-    def to_arrays(self) -> dict[str, Floats]:
-        """Return what `from_arrays` takes."""
-        names = ("mark_mean", "mark_deviation", "weights", "bias")
-        return {name: getattr(self, name) for name in names}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Floats]) -> "TaskHead":
-        """Return the head of these arrays.
-
-        Raises:
-            DataError: One is missing, or their shapes do not fit each other.
-        """
-        try:
-            head = cls(**{name: arrays[name] for name in ("mark_mean", "mark_deviation", "weights", "bias")})
-        except KeyError as error:
-            raise DataError(f"a task head without its array {error}") from error
-        n_inputs, n_tasks = head.weights.shape
-        if n_tasks != len(TASK_TYPES) or head.bias.shape != (n_tasks,) or n_inputs <= len(head.mark_mean):
-            raise DataError(f"a task head of shape {head.weights.shape}, of {len(TASK_TYPES)} tasks")
-        return head
 
     def _inputs(self, features: FeatureMatrix) -> Floats:
         marks = (features.surface[:, FIRST_MARK:] - self.mark_mean) / self.mark_deviation

@@ -1,15 +1,15 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from neuroforge.contracts.tasks import TASK_TYPES, TaskProfile
-from neuroforge.router.classify import TaskClassifier, load_seeds
+from neuroforge.router.classify import TaskClassifier, load_seeds, read_learned_tasks
 from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.features import extract_texts
 from neuroforge.router.lengths import OutputLengths
-from neuroforge.router.task_head import fit_task_head
 from tests.fakes import routing_request
 from tests.unit.router.tiny import word_embedder
 
@@ -68,10 +68,21 @@ def test_a_proof_is_harder_than_a_greeting(classifier: TaskClassifier, embedder:
     assert hard.n_output_tokens > easy.n_output_tokens
 
 
-def test_a_fits_head_comes_before_the_examples(classifier: TaskClassifier, embedder: StaticEmbedder) -> None:
-    features = extract_texts(["Hello there", "What is this"], embedder)
-    head = fit_task_head(features, ["creative", "creative"])
-    assert classifier.classify(features.take([0]), "Hello there", routing_request(), head).task_type == "creative"
+def test_what_a_fit_learned_shares_out_the_labelled_tasks_anew(
+    classifier: TaskClassifier, embedder: StaticEmbedder
+) -> None:
+    text = "Hello there"
+    learned = read_learned_tasks(("chat", "creative"), np.array([-0.4, 0.4, 9.0]))
+    before = classify(classifier, embedder, text).probability_by_task
+    after = classifier.classify(extract_texts([text], embedder), text, routing_request(), learned).probability_by_task
+    both = before["chat"] + before["creative"]
+    assert (after["chat"], after["creative"]) == pytest.approx((0.1 * both, 0.9 * both))
+    assert after["math"] == pytest.approx(before["math"])
+
+
+@pytest.mark.parametrize("tasks", [("code",), ("code", "mmlu"), ("cluster-0", "cluster-1")])
+def test_tasks_of_other_names_teach_nothing(tasks: tuple[str, ...]) -> None:
+    assert read_learned_tasks(tasks, np.zeros(4)) is None
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)

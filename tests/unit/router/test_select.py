@@ -147,9 +147,9 @@ def test_without_a_best_single_model_there_is_no_holdout() -> None:
 def test_exploration_keeps_to_the_floor_below_what_a_cheap_policy_takes() -> None:
     eager = belief(RoutingRules(holdout_share=0.0, quality_floor=0.1))
     models = [
-        candidate("dear", quality=0.9, cost_usd=0.9, quality_std=0.05),
-        candidate("cheap", quality=0.75, cost_usd=0.0, quality_std=0.05),
-        candidate("bad", quality=0.6, cost_usd=0.0, quality_std=0.05),
+        candidate("dear", quality=0.9, cost_usd=0.9, quality_std=0.01),
+        candidate("cheap", quality=0.75, cost_usd=0.0, quality_std=0.01),
+        candidate("bad", quality=0.6, cost_usd=0.0, quality_std=0.01),
     ]
     told = choose(*models, belief_=eager, policy="auto:cheap", route=RouteOptions(weights=HALF)).propensities
     assert told is not None

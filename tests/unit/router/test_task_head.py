@@ -1,13 +1,12 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from neuroforge.contracts.tasks import TASK_TYPES, TaskType
 from neuroforge.errors import DataError
 from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.features import extract_texts
-from neuroforge.router.task_head import TaskHead, fit_task_head
+from neuroforge.router.task_head import fit_task_head
 from tests.unit.router.tiny import word_embedder
 
 TEXTS = ["sort list", "sort array", "sum apples", "sum pears"]
@@ -30,26 +29,6 @@ def test_a_text_that_counts_more_wins(embedder: StaticEmbedder) -> None:
     features = extract_texts(["sort list", "sort list"], embedder)
     head = fit_task_head(features, ["code", "math"], weights=[1.0, 3.0])
     assert TASK_TYPES[int(head.probabilities(features)[0].argmax())] == "math"
-
-
-def test_arrays_bring_it_back(embedder: StaticEmbedder) -> None:
-    features = extract_texts(TEXTS, embedder)
-    head = fit_task_head(features, LABELS)
-    again = TaskHead.from_arrays(head.to_arrays())
-    np.testing.assert_array_equal(again.probabilities(features), head.probabilities(features))
-
-
-def test_a_missing_array_is_named(embedder: StaticEmbedder) -> None:
-    arrays = fit_task_head(extract_texts(TEXTS, embedder), LABELS).to_arrays()
-    del arrays["bias"]
-    with pytest.raises(DataError, match="bias"):
-        TaskHead.from_arrays(arrays)
-
-
-def test_a_head_of_other_tasks_is_refused(embedder: StaticEmbedder) -> None:
-    arrays = fit_task_head(extract_texts(TEXTS, embedder), LABELS).to_arrays()
-    with pytest.raises(DataError, match="shape"):
-        TaskHead.from_arrays({**arrays, "weights": arrays["weights"][:, :3], "bias": arrays["bias"][:3]})
 
 
 def test_every_text_needs_its_label(embedder: StaticEmbedder) -> None:

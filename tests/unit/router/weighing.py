@@ -51,8 +51,8 @@ def posterior(scores: Sequence[tuple[str, float]] = ()) -> OnlinePosterior:
     constant = np.zeros(N_BASIS)
     constant[0] = 1.0
     for model_id, residual in scores:
-        for _ in range(200):
-            made.update(model_id, constant, residual, at_s=1.0)
+        for number in range(200):
+            made.update(model_id, constant, residual, at_s=float(number))
     return made
 
 
