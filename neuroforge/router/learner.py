@@ -91,13 +91,21 @@ class Learner:
                 self._rate(held, statement)
             return FeedbackReceipt(decision_id=feedback.decision_id, status=status, score=new.score)
 
+    def read_scored(self, limit: int) -> list[ScoredDecision]:
+        """The newest scored decisions, oldest first, failures weighted as in the posterior."""
+        weight = self._failure_weight()
+        return [
+            ScoredDecision(one.decision, one.score, one.at_s, 1.0 if one.is_rated else weight)
+            for one in self._store.read_scored(limit)
+        ]
+
     def find_decision(self, decision_id: str, actor: str | None) -> OutcomeRecord:
         """As ports.Learner."""
         return self._held(decision_id, actor).record
 
     def status(self) -> RouterStatus:
         """As ports.Learner."""
-        uplift, reason = measure_uplift(self._read_scored())
+        uplift, reason = measure_uplift(self.read_scored(N_MEASURED))
         with self._lock:
             return RouterStatus(
                 version=self._lessons.version,
@@ -165,8 +173,7 @@ class Learner:
         fit_id = self._lessons.fit_of(row.router_version)
         if not row.is_failure:
             return NewOutcome(row, fit_id, None, None)
-        counts = self._counts
-        weight = failure_weight(counts.n_rated, counts.n_outcomes - counts.n_scored + counts.n_rated)
+        weight = self._failure_weight()
         can_take = self._lessons.can_take(fit_id, row.basis, row.base_quality)
         return NewOutcome(row, fit_id, 0.0, weight if can_take else None)
 
@@ -174,7 +181,8 @@ class Learner:
         held = self._store.find(decision_id)
         if held is None or (actor is not None and held.record.actor != actor):
             hint = "; nothing is kept of requests: router.record is none" if self._options.record == "none" else ""
-            raise NotFound(f"there is no decision {decision_id!r} of this caller{hint}", decision_id=decision_id)
+            # Not repeated: until it is found an id is any text of the caller's.
+            raise NotFound(f"there is no such decision of this caller{hint}")
         return held
 
     def _is_late(self, held: Held) -> bool:
@@ -211,14 +219,15 @@ class Learner:
 
     def _measure(self) -> None:
         n_scored = self._counts.n_scored
-        best = best_single(self._read_scored())
+        best = best_single(self.read_scored(N_MEASURED))
         with self._lock:
             model_id = None if best is None else best.model_id
             self._has_changed = self._has_changed or model_id != self._best
             self._best, self._n_scored_measured = model_id, n_scored
 
-    def _read_scored(self) -> list[ScoredDecision]:
-        return [ScoredDecision(*one) for one in self._store.read_scored(N_MEASURED)]
+    def _failure_weight(self) -> float:
+        counts = self._counts
+        return failure_weight(counts.n_rated, counts.n_outcomes - counts.n_scored + counts.n_rated)
 
     def _publish(self) -> None:
         self._lessons.version += 1

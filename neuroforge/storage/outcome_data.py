@@ -96,6 +96,10 @@ class SqlOutcomeData:
 
     def expire(self, before_s: float) -> int:
         """Delete what is older than the retention; exports are purged by operators only."""
+        with self.database.read() as connection:
+            oldest_s = connection.scalar(select(func.min(outcomes.c.at_s)))
+        if oldest_s is None or oldest_s >= before_s:
+            return 0
         n_outcomes = self._delete(None, before_s, forget=False)
         if n_outcomes:
             self._truncate_log()

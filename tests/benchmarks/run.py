@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import engine, gateway_overhead, soak, start
+from tests.benchmarks import engine, gateway_overhead, learner, soak, start
 from tests.benchmarks.figures import Figure, print_figures, write_figures
 
 Driver = Callable[[Path, Path, bool], list[Figure]]
 DRIVERS: dict[str, Driver] = {
     "gateway_overhead": gateway_overhead.run,
     "engine": engine.run,
+    "learner": learner.run,
     "soak": soak.run,
     "start": start.run,
 }

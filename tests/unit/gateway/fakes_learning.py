@@ -69,7 +69,7 @@ class FakeLearner:
         self.n_asked += 1
         found = self.records.get(decision_id)
         if found is None or self.n_asked <= self.known_after or (actor is not None and found.actor != actor):
-            raise NotFound(f"there is no decision {decision_id!r} of this caller")
+            raise NotFound("there is no such decision of this caller")
         return found
 
 

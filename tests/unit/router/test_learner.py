@@ -1,23 +1,24 @@
-"""What the learner does with reports and feedback. A prior variance of 0.25 and a noise of 0.15 make sums by hand easy:
-
-basis (1, 0.5) has prior variance 0.25 * 1.25 = 0.3125, so one outcome of weight w and residual r gives
-0.3125 w r / (0.3125 w + 0.15).
-"""
+"""What the learner does with reports and feedback; what an outcome teaches is the posterior's own matter."""
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from neuroforge.contracts.outcomes import Feedback
 from neuroforge.contracts.routing import Decision
 from neuroforge.contracts.rules import RoutingRules
 from neuroforge.errors import DataError, NotFound
-from tests.unit.router.learning import DAY_S, START_S, Bench, bench_at, record, template
+from neuroforge.router.online import OnlinePosterior
+from tests.unit.router.learning import BASIS, DAY_S, START_S, Bench, bench_at, prior_of, record, template
 
 
 def learned(residual: float, weight: float = 1.0) -> float:
-    return 0.3125 * weight * residual / (0.3125 * weight + 0.15)
+    """What a posterior says that has seen this one outcome."""
+    posterior = OnlinePosterior(prior_of(None), 7 * DAY_S)
+    posterior.update("small", np.array(BASIS), residual, at_s=START_S, weight=weight)
+    return float(posterior.predict(["small"], np.array(BASIS))[0][0])
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +206,7 @@ class TestFeedback:
             lambda: bench.learner.give_feedback(good(), "bob"),
             lambda: bench.learner.find_decision("d2", "bob"),
         ):
-            with pytest.raises(NotFound, match="there is no decision"):
+            with pytest.raises(NotFound, match="there is no such decision"):
                 act()
         assert bench.learner.find_decision("d1", "ann") == bench.learner.find_decision("d1", None)
 
