@@ -209,3 +209,33 @@ section_names = st.sampled_from(["models", "gateway", "router", "storage", "auth
 def test_any_tree_is_settings_or_a_config_error(tree: dict[str, Any]) -> None:
     with contextlib.suppress(ConfigError):
         settings_from_tree(tree, source="test")
+
+
+def test_a_routers_fit_counts_from_the_files_directory(tmp_path: Path) -> None:
+    path = written(tmp_path, "router: {fit: fits/mine, retention: 12h, half_life: 2d, record: none}")
+    router = load_settings(path, NO_VARIABLES).router
+    assert (router.fit, router.retention, router.half_life) == (tmp_path / "fits" / "mine", 43_200.0, 172_800.0)
+    assert router.record == "none"
+
+
+def test_outcomes_have_a_file_of_their_own_but_share_a_server(tmp_path: Path) -> None:
+    assert (
+        load_settings(environ={"NEUROFORGE_HOME": str(tmp_path)}).storage.outcomes_url
+        == f"sqlite:///{tmp_path}/outcomes.db"
+    )
+    url = "postgresql://user:password@host:5432/database"
+    assert settings_from_tree({"storage": {"database_url": url}}, source="test").storage.outcomes_url == url
+
+
+@pytest.mark.parametrize(
+    ("tree", "named"),
+    [
+        ({"record": "everything"}, "router.record"),
+        ({"holdout_share": 0.6}, "router.holdout_share"),
+        ({"retention": "soon"}, "router.retention"),
+        ({"seed": -1}, "router.seed"),
+        ({"explore": "perhaps"}, "router.explore"),
+    ],
+)
+def test_a_wrong_router_setting_is_named(tree: dict[str, Any], named: str) -> None:
+    assert problems_of({"router": tree})[0].startswith(named)
