@@ -2,7 +2,7 @@
 
 import typer
 
-from cluster.cli import router_live
+from cluster.cli import router_fit, router_live
 from cluster.cli.router_explain import explain
 from cluster.cli.router_label import label
 
@@ -10,3 +10,4 @@ app = typer.Typer(help="Explain, train and steer the choice of models.", no_args
 app.command("explain")(explain)
 router_live.add_commands(app)
 app.command("label")(label)
+router_fit.add_commands(app)

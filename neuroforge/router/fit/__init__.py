@@ -1,0 +1,1 @@
+"""outcome file -> rows -> bases -> combine -> calibrate -> FittedRouter; train, test -> evaluation -> curve, plot."""

@@ -1,0 +1,89 @@
+"""Task names of the file, or latent clusters of the questions -> classes, and how sure each row's class is."""
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuroforge.router.fit.design import Design, LinearHead
+from neuroforge.router.fit.kernel import Points
+from neuroforge.router.fit.model import soften
+from neuroforge.router.fit.neighbours import add_up, find_nearest
+
+Floats = NDArray[np.float64]
+
+MIN_ROWS, MAX_TASKS = 5, 64
+"""A task with fewer rows, or beyond the most frequent ones, counts as unnamed."""
+ROWS_A_CLUSTER, MAX_CLUSTERS, N_MOVES = 150, 16, 10
+PENALTIES = (0.1, 0.3, 1.0, 3.0)
+TEMPERATURES = (0.03, 0.05, 0.07, 0.1, 0.13, 0.17, 0.22, 0.3, 0.5, 1.0)
+
+
+class Labels(NamedTuple):
+    """Classes of the training rows."""
+
+    names: tuple[str, ...]
+    members: Floats
+    """(n, n_tasks): 1 in one column, or no 1 where the file names no task."""
+
+
+class Classes(NamedTuple):
+    """A classifier, and what it says of rows it was not trained on."""
+
+    names: tuple[str, ...]
+    head: LinearHead
+    temperature: float
+    members: Floats
+    """(n, n_tasks): the file's word, else the classifier's."""
+    probabilities: Floats
+    """(n, n_tasks): the classifier's."""
+
+
+def label_rows(tasks: tuple[str | None, ...], points: Points, rng: np.random.Generator) -> Labels:
+    """Return the file's tasks if it names at least two, else clusters of the questions, else one class."""
+    counts = Counter(task for task in tasks if task is not None).most_common(MAX_TASKS)
+    names = tuple(sorted(task for task, n_rows in counts if n_rows >= MIN_ROWS))
+    if len(names) >= 2:
+        column = {name: index for index, name in enumerate(names)}
+        members = np.zeros((len(tasks), len(names)))
+        for row, task in enumerate(tasks):
+            if task in column:
+                members[row, column[task]] = 1
+        return Labels(names, members)
+    n_clusters = min(max(len(points) // ROWS_A_CLUSTER, 1), MAX_CLUSTERS)
+    nearest = _cluster(points, n_clusters, rng)
+    return Labels(tuple(f"cluster-{index}" for index in range(n_clusters)), np.eye(n_clusters)[nearest])
+
+
+def fit_classes(design: Design, labels: Labels) -> Classes:
+    """Return the classifier whose penalty and temperature give left-out rows' classes the highest likelihood."""
+    is_named = np.asarray(labels.members.any(axis=1))
+    targets = design.fill(labels.members, np.broadcast_to(is_named[:, None], labels.members.shape))
+    scored = design.sample[is_named[design.sample]]
+    in_sample = is_named[design.sample]
+    truth = labels.members[scored].argmax(axis=1)
+
+    def loss(head: LinearHead, temperature: float) -> float:
+        found = soften(head.left_out[in_sample], temperature)[np.arange(len(truth)), truth]
+        return float(-np.log(found + 1e-6).mean())
+
+    heads = design.solve(targets, PENALTIES)
+    _, _, head, temperature = min(
+        (loss(head, temperature), index, head, temperature)
+        for index, head in enumerate(heads)
+        for temperature in TEMPERATURES
+    )
+    probabilities = soften(design.apply(head), temperature)
+    members = np.where(is_named[:, None], labels.members, probabilities)
+    return Classes(labels.names, head, temperature, members, probabilities)
+
+
+def _cluster(points: Points, n_clusters: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    centres = points[rng.permutation(len(points))[:n_clusters]]
+    for _ in range(N_MOVES):
+        nearest = find_nearest(points, centres)
+        sizes = np.bincount(nearest, minlength=n_clusters)[:, None]
+        moved = add_up(nearest, points, n_clusters) / np.maximum(sizes, 1)
+        centres = np.where(sizes > 0, moved, centres).astype(np.float32)
+    return find_nearest(points, centres)
