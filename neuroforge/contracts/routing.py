@@ -161,6 +161,8 @@ class Decision(Contract):
     rules_version: int = Field(default=0, ge=0)
     seed: int | None = None
     """With request id and router_version it gives the draw again."""
+    holdout_model: str | None = None
+    """Where the holdout's share of such requests goes; None = the holdout could not take this one."""
 
 
 class Outcome(Contract):

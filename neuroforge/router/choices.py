@@ -13,14 +13,16 @@ from neuroforge.contracts.routing import CandidateView, Decision, Prediction
 from neuroforge.contracts.rules import QualityPrior, RoutingRules, Threshold
 from neuroforge.contracts.tasks import TaskType
 from neuroforge.router.explore import propensities
-from neuroforge.router.rules import RulesView
+from neuroforge.router.rules import SCALARS, RulesView
+from neuroforge.router.utility import WEIGHTS_BY_POLICY
 
 Shares = Mapping[str, float]
 """Probability by model id, summing to 1; empty = no candidate is left and the request is refused."""
-NOT_THE_ROUTERS = frozenset({"explicit", "fallback", "holdout", "router_unavailable", "expected_latency"})
+NOT_THE_ROUTERS = frozenset({"explicit", "fallback", "router_unavailable", "expected_latency"})
 """Reasons of decisions that rules and predictions did not make."""
 _TOLERANCE = 1e-3
 """Of a logged distribution's sum."""
+_SAME_COST = 1e-9
 _NO_RULES = RulesView(RoutingRules())
 
 
@@ -33,7 +35,10 @@ class Policy(Protocol):
 
 
 def logged_shares(decision: Decision) -> Shares | None:
-    """The exact probabilities under which the decision was made; None where the router did not choose freely."""
+    """The exact probabilities under which the decision was made, the holdout's share included.
+
+    None where the router did not choose freely.
+    """
     if decision.reason in NOT_THE_ROUTERS:
         return None
     if decision.propensity is None:
@@ -47,11 +52,18 @@ def logged_shares(decision: Decision) -> Shares | None:
 class _Option(NamedTuple):
     """One candidate with what decides about it."""
 
-    model_id: str
+    view: CandidateView
     quality: float
     quality_std: float
     utility: float
     quality_weight: float
+
+    @property
+    def rank(self) -> tuple[float, float, float, int]:
+        """The lowest is the best; ties as AdaptiveLoadBalancer breaks them."""
+        prediction = self.view.prediction
+        cost_usd, latency_s = (0.0, 0.0) if prediction is None else (prediction.cost_usd, prediction.latency_s)
+        return -self.utility, cost_usd, latency_s, self.view.n_in_flight
 
 
 class RulesPolicy:
@@ -75,7 +87,7 @@ class RulesPolicy:
         base = self._view_by_version.get(decision.rules_version, _NO_RULES)
         if self._is_as_logged(decision, open_views, task, base):
             return logged
-        options = [option for view in open_views if (option := self._option(view, task, base)) is not None]
+        options = self._options(decision, open_views, task, base)
         return self._weigh(decision, options) if options else _keep(open_views, logged)
 
     def _is_open(self, view: CandidateView, task: TaskType | None, bounds: Threshold) -> bool:
@@ -90,7 +102,7 @@ class RulesPolicy:
     ) -> bool:
         """Whether nothing that these rules demand differs, for this decision, from what held when it was made."""
         now, then = self._view.rules, base.rules
-        if decision.reason == "pinned" or now.explore != then.explore or now.quality_floor != then.quality_floor:
+        if decision.reason == "pinned" or any(getattr(now, name) != getattr(then, name) for name in SCALARS):
             return False
         was_open = [view.model_id for view in decision.candidates if view.filtered is None]
         is_open = [view.model_id for view in open_views]
@@ -99,25 +111,59 @@ class RulesPolicy:
         )
 
     def _weigh(self, decision: Decision, options: Sequence[_Option]) -> Shares:
-        if not self._view.rules.explore or decision.exploration not in ("on", "off_by_rule"):
-            return {max(options, key=lambda one: one.utility).model_id: 1.0}
-        shares = propensities(
-            np.array([one.utility for one in options]),
-            np.array([one.quality_weight * one.quality_std for one in options]),
-            np.array([one.quality for one in options]),
-            self._view.rules.quality_floor,
-        )
-        return {one.model_id: float(share) for one, share in zip(options, shares, strict=True) if share > 0}
+        """As AdaptiveLoadBalancer does, from the logged predictions (tested to give the same)."""
+        ranked = sorted(options, key=lambda one: one.rank)
+        best = ranked[0].view.model_id
+        if len(ranked) == 1 or decision.exploration not in ("on", "off_by_rule"):
+            return {best: 1.0}
+        rules = self._view.rules
+        shares = _explore(ranked, rules.quality_floor) if rules.explore else {best: 1.0}
+        held = decision.holdout_model
+        if rules.holdout_share == 0.0 or all(one.view.model_id != held for one in ranked):
+            return shares
+        whole = {model_id: (1.0 - rules.holdout_share) * share for model_id, share in shares.items()}
+        return {**whole, str(held): whole.get(str(held), 0.0) + rules.holdout_share}
 
-    def _option(self, view: CandidateView, task: TaskType | None, base: RulesView) -> _Option | None:
-        if view.prediction is None or view.utility is None:
-            return None
-        old, new = base.prior(view.model_id, task), self._view.prior(view.model_id, task)
-        logged_quality = view.prediction.quality
-        quality = logged_quality if old == new else _exchange(logged_quality, view.prediction.n_outcomes, old, new)
-        weight = view.utility.quality / logged_quality if logged_quality > 0 else 1.0
-        utility = view.utility.total + weight * (quality - logged_quality)
-        return _Option(view.model_id, quality, view.prediction.quality_std, utility, weight)
+    def _options(
+        self, decision: Decision, open_views: Sequence[CandidateView], task: TaskType | None, base: RulesView
+    ) -> list[_Option]:
+        """Those that were weighed, with what costs weigh in the smaller field and with the new rules' priors."""
+        scale = _cost_scale(decision, open_views)
+        found = []
+        for view in open_views:
+            prediction, terms = view.prediction, view.utility
+            if prediction is None or terms is None:
+                continue
+            old, new = base.prior(view.model_id, task), self._view.prior(view.model_id, task)
+            quality = prediction.quality
+            if old != new:
+                quality = _exchange(quality, prediction.n_outcomes, old, new)
+            weight = terms.quality / prediction.quality if prediction.quality > 0 else 1.0
+            utility = weight * quality - scale * terms.cost - terms.latency - terms.prefix
+            found.append(_Option(view, quality, prediction.quality_std, utility, weight))
+        return found
+
+
+def _cost_scale(decision: Decision, open_views: Sequence[CandidateView]) -> float:
+    """By what a policy's costs change when fewer candidates share its fixed sum; 1 where a request set a price."""
+    logged = [view.utility.cost for view in decision.candidates if view.utility is not None]
+    left = [view.utility.cost for view in open_views if view.utility is not None]
+    share = WEIGHTS_BY_POLICY[decision.policy].cost_share if decision.policy in WEIGHTS_BY_POLICY else 0.0
+    if not left or len(left) == len(logged) or sum(left) == 0:
+        return 1.0
+    is_relative = abs(sum(logged) / len(logged) - share) < _SAME_COST
+    return share * len(left) / sum(left) if is_relative else 1.0
+
+
+def _explore(ranked: Sequence[_Option], quality_floor: float) -> Shares:
+    quality = np.array([one.quality for one in ranked])
+    shares = propensities(
+        np.array([one.utility for one in ranked]),
+        np.array([one.quality_weight * one.quality_std for one in ranked]),
+        np.minimum(quality, quality[0]),
+        quality_floor,
+    )
+    return {one.view.model_id: float(share) for one, share in zip(ranked, shares, strict=True) if share > 0}
 
 
 def _keep(open_views: Sequence[CandidateView], logged: Shares) -> Shares:

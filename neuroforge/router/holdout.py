@@ -2,7 +2,8 @@
 
 Who is in the holdout depends on a hash of seed and request id alone, so both arms see the same mix of requests. Only
 scored answers count: the figure is the uplift among requests whose answers get scored, and it is biased where the
-chance that somebody scores an answer depends on the arm (people complain more than they praise).
+chance that somebody scores an answer depends on the arm (people complain more than they praise). Failures are all
+scored; their weight makes up for that.
 """
 
 import hashlib
@@ -23,8 +24,6 @@ SCORE_STD = 0.45
 """Of one score around its mean, where scores lie in 0..1."""
 LARGEST_WEIGHT = 100.0
 """Each eligible model has a propensity of 1 % or more."""
-UNROUTED = frozenset({"explicit", "fallback"})
-"""Reasons of decisions that the router did not make freely: the caller chose, or another model had failed before."""
 _HASH_RANGE = 2.0**64
 
 
@@ -57,16 +56,16 @@ def best_single(scored: Sequence[ScoredDecision]) -> BestSingle | None:
     scores: dict[str, list[tuple[float, float]]] = {}
     for one in scored:
         if one.score is not None:
-            weight = min(1.0 / (one.decision.propensity or 1.0), LARGEST_WEIGHT)
+            weight = one.weight * min(1.0 / (one.decision.propensity or 1.0), LARGEST_WEIGHT)
             scores.setdefault(one.decision.model_id, []).append((weight, one.score))
     if not scores:
         return None
-    means = {model_id: _weighted(pairs) for model_id, pairs in scores.items()}
-    n_all = sum(n for _, n in means.values())
-    centre = sum(mean * n for mean, n in means.values()) / n_all
+    means = {model_id: _mean(pairs) for model_id, pairs in scores.items()}
+    n_all = sum(one.n for one in means.values())
+    centre = sum(one.mean * one.n for one in means.values()) / n_all
     ranked = [
-        BestSingle(model_id, (n * mean + SHRINKAGE * centre) / (n + SHRINKAGE), n)
-        for model_id, (mean, n) in sorted(means.items())
+        BestSingle(model_id, (one.n * one.mean + SHRINKAGE * centre) / (one.n + SHRINKAGE), one.n)
+        for model_id, one in sorted(means.items())
     ]
     return max(ranked, key=lambda one: one.quality - SCORE_STD / math.sqrt(one.n_effective + SHRINKAGE))
 
@@ -74,48 +73,53 @@ def best_single(scored: Sequence[ScoredDecision]) -> BestSingle | None:
 def measure_uplift(scored: Sequence[ScoredDecision]) -> tuple[Uplift | None, str | None]:
     """The router's mean score less the holdout's with a 95 % interval (Welch), or None and why.
 
-    Requests of the router's arm that had one candidate only, a pin or a fallback count as well: they are what the
-    router did with that traffic. Requests whose caller named a model belong to neither arm.
+    Both arms hold only requests that the holdout could have taken: not those of a caller who named the model or wants
+    no exploration, pinned ones, fallbacks, or those that one model only could answer.
     """
-    routed = [one for one in scored if one.score is not None and one.decision.reason not in UNROUTED]
-    held = [one.score for one in routed if one.decision.reason == "holdout" and one.score is not None]
-    chosen = [one.score for one in routed if one.decision.reason != "holdout" and one.score is not None]
-    if min(len(held), len(chosen)) < FEWEST_SCORED:
+    open_ones = [one for one in scored if one.score is not None and one.decision.holdout_model is not None]
+    held = [one for one in open_ones if one.decision.reason == "holdout"]
+    chosen = [one for one in open_ones if one.decision.reason != "holdout"]
+    n_chosen, n_held = (sum(one.weight for one in arm) for arm in (chosen, held))
+    if min(n_chosen, n_held) < FEWEST_SCORED:
         return None, (
-            f"{len(chosen)} scored answers of the router and {len(held)} of the holdout: "
+            f"{n_chosen:.0f} scored answers of the router and {n_held:.0f} of the holdout: "
             f"{FEWEST_SCORED} of each are needed; send feedback, or wait"
         )
     mean, half_width = _welch(chosen, held)
-    newest = max((one for one in routed if one.decision.reason == "holdout"), key=lambda one: one.at_s)
     return Uplift(
         mean=mean,
         low=mean - half_width,
         high=mean + half_width,
         n_router=len(chosen),
         n_holdout=len(held),
-        holdout_model=newest.decision.model_id,
+        holdout_model=max(held, key=lambda one: one.at_s).decision.model_id,
     ), None
 
 
-def _weighted(pairs: list[tuple[float, float]]) -> tuple[float, float]:
-    """Mean and effective number."""
-    total = sum(weight for weight, _ in pairs)
-    squares = sum(weight * weight for weight, _ in pairs)
-    return sum(weight * score for weight, score in pairs) / total, total * total / squares
+class _Mean(NamedTuple):
+    """A weighted mean."""
+
+    mean: float
+    square: float
+    """Its squared standard error."""
+    n: float
+    """(sum of weights)^2 / sum of squared weights."""
 
 
-def _welch(left: Sequence[float], right: Sequence[float]) -> tuple[float, float]:
+def _mean(pairs: Sequence[tuple[float, float]]) -> _Mean:
+    """Of (weight, value)."""
+    total = math.fsum(weight for weight, _ in pairs)
+    n = total**2 / math.fsum(weight * weight for weight, _ in pairs)
+    mean = math.fsum(weight * value for weight, value in pairs) / total
+    spread = math.fsum((weight * (value - mean)) ** 2 for weight, value in pairs) / total**2
+    return _Mean(mean, spread * n / (n - 1) if n > 1 else 0.0, n)
+
+
+def _welch(left: Sequence[ScoredDecision], right: Sequence[ScoredDecision]) -> tuple[float, float]:
     """Difference of the means and half its 95 % interval. Source: Welch 1947, Satterthwaite's degrees of freedom."""
-    (mean_left, part_left), (mean_right, part_right) = _mean_and_square(left), _mean_and_square(right)
-    square = part_left + part_right
+    one, two = (_mean([(each.weight, each.score or 0.0) for each in arm]) for arm in (left, right))
+    square = one.square + two.square
     if square == 0.0:
-        return mean_left - mean_right, 0.0
-    freedom = square**2 / (part_left**2 / (len(left) - 1) + part_right**2 / (len(right) - 1))
-    return mean_left - mean_right, float(stdtrit(freedom, 0.975)) * math.sqrt(square)
-
-
-def _mean_and_square(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and its squared standard error."""
-    n = len(values)
-    mean = math.fsum(values) / n
-    return mean, math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n
+        return one.mean - two.mean, 0.0
+    freedom = square**2 / (one.square**2 / (one.n - 1) + two.square**2 / (two.n - 1))
+    return one.mean - two.mean, float(stdtrit(freedom, 0.975)) * math.sqrt(square)

@@ -185,6 +185,7 @@ class LearnedRouter:
             router_version=belief.version,
             rules_version=belief.rules.rules.version,
             seed=self._seed,
+            holdout_model=None if chosen.holdout_place is None else endpoints[chosen.holdout_place].model_id,
         )
         described = Described(asked.features, asked.basis, expected.base_quality[chosen.place])
         return self._keep(request, snapshot, decision, described)

@@ -44,22 +44,34 @@ class Terms(NamedTuple):
     """(n,), column of the model that answered."""
     scores: Floats
     """(n,), 0..1."""
+    counts: Floats
+    """(n,), how many decisions each stands for, with mean 1."""
+
+
+class _Row(NamedTuple):
+    """One logged decision under both policies."""
+
+    decision: Decision
+    score: float
+    weight: float
+    logged: Shares
+    old: Shares
+    new: Shares
 
 
 def replay(scored: Iterable[ScoredDecision], policy_old: Policy, policy_new: Policy) -> ReplayReport:
     """What the new policy would have earned on the logged decisions, against the old one.
 
     Decisions without a score, and those that the router did not make freely (the caller named the model, another had
-    failed before, the holdout), do not count.
+    failed before), do not count.
     """
-    rows: list[tuple[Decision, float, Shares, Shares, Shares]] = []
+    rows: list[_Row] = []
     for one in scored:
         logged = logged_shares(one.decision)
         if one.score is None or logged is None:
             continue
-        decision = one.decision
-        old, new = policy_old.choose(decision, logged), policy_new.choose(decision, logged)
-        rows.append((decision, one.score, logged, old, new))
+        old, new = policy_old.choose(one.decision, logged), policy_new.choose(one.decision, logged)
+        rows.append(_Row(one.decision, one.score, one.weight, logged, old, new))
     return estimate(_terms(rows))
 
 
@@ -74,10 +86,10 @@ def estimate(terms: Terms) -> ReplayReport:
     is_changed = np.abs(terms.shares_new - terms.shares_old).max(axis=1) > _SAME
     difference = np.where(is_changed, earned_new - earned_old, 0.0)
     return ReplayReport(
-        value=_mean(earned_new),
-        baseline=_mean(earned_old),
-        difference=_mean(difference),
-        effective_sample_size=effective_sample_size(weights[is_changed]),
+        value=_mean(earned_new, terms.counts),
+        baseline=_mean(earned_old, terms.counts),
+        difference=_mean(difference, terms.counts),
+        effective_sample_size=effective_sample_size((weights * terms.counts)[is_changed]),
         n_changed=int(is_changed.sum()),
         unsupported_share=_unsupported(terms, is_changed),
     )
@@ -129,20 +141,23 @@ def predicted_gain(decision: Decision, policy_old: Policy, policy_new: Policy) -
     return gain - sum(share * quality.get(model_id, _UNKNOWN_QUALITY) for model_id, share in old.items())
 
 
-def _terms(rows: list[tuple[Decision, float, Shares, Shares, Shares]]) -> Terms:
-    names = sorted({view.model_id for row in rows for view in row[0].candidates} | {row[0].model_id for row in rows})
-    column = {model_id: index for index, model_id in enumerate(names)}
+def _terms(rows: list[_Row]) -> Terms:
+    names = {row.decision.model_id for row in rows}
+    names |= {view.model_id for row in rows for view in row.decision.candidates}
+    column = {model_id: index for index, model_id in enumerate(sorted(names))}
     shape = (len(rows), len(names))
     quality = np.full(shape, _UNKNOWN_QUALITY)
     logged, old, new = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for index, (decision, _, *three) in enumerate(rows):
-        for model_id, value in _qualities(decision).items():
+    for index, row in enumerate(rows):
+        for model_id, value in _qualities(row.decision).items():
             quality[index, column[model_id]] = value
-        for matrix, shares in zip((logged, old, new), three, strict=True):
+        for matrix, shares in ((logged, row.logged), (old, row.old), (new, row.new)):
             for model_id, share in shares.items():
                 matrix[index, column[model_id]] = share
-    chosen = np.array([column[row[0].model_id] for row in rows], dtype=np.intp)
-    return Terms(quality, old, new, logged, chosen, np.array([row[1] for row in rows]))
+    chosen = np.array([column[row.decision.model_id] for row in rows], dtype=np.intp)
+    counts = np.array([row.weight for row in rows])
+    scores = np.array([row.score for row in rows])
+    return Terms(quality, old, new, logged, chosen, scores, counts / counts.mean() if rows else counts)
 
 
 def _qualities(decision: Decision) -> dict[str, float]:
@@ -162,12 +177,13 @@ def _unsupported(terms: Terms, is_changed: NDArray[np.bool_]) -> float:
     if not is_changed.any():
         return 0.0
     new, logged = terms.shares_new[is_changed], terms.shares_logged[is_changed]
-    return min(1.0, float(np.where(logged > 0, 0.0, new).sum() / len(new)))
+    counts = terms.counts[is_changed]
+    return min(1.0, float(np.where(logged > 0, 0.0, new).sum(axis=1) @ counts / counts.sum()))
 
 
-def _mean(values: Floats) -> Estimate:
+def _mean(values: Floats, counts: Floats) -> Estimate:
     """Mean with a normal 95 % interval from the terms' own spread (the estimator's influence function)."""
     n = len(values)
-    mean = float(values.mean())
-    half_width = Z_95 * float(values.std(ddof=1)) / float(np.sqrt(n)) if n > 1 else 1.0
+    mean = float(values @ counts) / n
+    half_width = Z_95 * float(np.sqrt(((counts * (values - mean)) ** 2).sum() / (n * (n - 1)))) if n > 1 else 1.0
     return Estimate(mean=mean, low=mean - half_width, high=mean + half_width, n=n)

@@ -56,6 +56,8 @@ class Selection(NamedTuple):
     terms: list[UtilityTerms | None]
     propensities: list[float] | None
     """Of the whole decision, the holdout's share included; None = nothing was drawn."""
+    holdout_place: int | None = None
+    """Who gets the holdout's share; None = the holdout could not take this one."""
 
 
 class AdaptiveLoadBalancer:
@@ -117,9 +119,10 @@ class AdaptiveLoadBalancer:
         if held is not None:
             whole[held] += holdout_share
             if is_holdout(self._seed, request.request_id, holdout_share):
-                return field.select(held, "holdout", exploration, whole)
+                return field.select(held, "holdout", exploration, whole)._replace(holdout_place=held)
         drawn = draw(shares, self._seed, request.request_id, belief.version)
-        return field.select(drawn, "utility" if drawn == best else "explored", exploration, whole)
+        reason: DecisionReason = "utility" if drawn == best else "explored"
+        return field.select(drawn, reason, exploration, whole)._replace(holdout_place=held if holdout_share else None)
 
 
 class _Field(NamedTuple):

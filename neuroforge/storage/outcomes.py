@@ -24,6 +24,8 @@ class Scored(NamedTuple):
     decision: Decision
     score: float
     at_s: float
+    is_rated: bool
+    """By feedback; else it is a failure."""
 
 
 class NewOutcome(NamedTuple):
@@ -156,14 +158,17 @@ class SqlOutcomes:
     def read_scored(self, limit: int) -> list[Scored]:
         """Return the newest scored outcomes, oldest first."""
         newest = (
-            select(outcomes.c.decision, outcomes.c.score, outcomes.c.at_s)
+            select(outcomes.c.decision, outcomes.c.score, outcomes.c.at_s, outcomes.c.score_source)
             .where(outcomes.c.score.is_not(None))
             .order_by(outcomes.c.seq.desc())
             .limit(limit)
         )
         with self.database.read() as connection:
             rows = connection.execute(newest).all()
-        return [Scored(Decision.model_validate_json(row.decision), row.score, row.at_s) for row in reversed(rows)]
+        return [
+            Scored(Decision.model_validate_json(row.decision), row.score, row.at_s, row.score_source == "explicit")
+            for row in reversed(rows)
+        ]
 
     def counts(self) -> Counts:
         """Count what is kept."""

@@ -58,6 +58,11 @@ def scored(chosen: str, score: float | None, shares: Mapping[str, float], **more
     return ScoredDecision(drawn(chosen, shares, **more), score)
 
 
-def plain(chosen: str, score: float | None, reason: str = "utility", at_s: float = 0.0) -> ScoredDecision:
+def plain(chosen: str, score: float | None, reason: str = "utility", at_s: float = 0.0, **more: Any) -> ScoredDecision:
     """A decision where nothing was drawn."""
-    return ScoredDecision(decision(chosen, view(chosen), reason=reason), score, at_s)
+    return ScoredDecision(decision(chosen, view(chosen), reason=reason, **more), score, at_s)
+
+
+def armed(chosen: str, score: float | None, reason: str = "utility", at_s: float = 0.0) -> ScoredDecision:
+    """A decision that the holdout could take, or took."""
+    return plain(chosen, score, reason, at_s, holdout_model="b")

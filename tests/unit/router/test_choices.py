@@ -32,7 +32,7 @@ def test_a_choice_without_a_draw_was_certain() -> None:
     assert logged_shares(decision("a", view("a"), view("b"))) == {"a": 1.0}
 
 
-@pytest.mark.parametrize("reason", ["explicit", "fallback", "holdout", "router_unavailable", "expected_latency"])
+@pytest.mark.parametrize("reason", ["explicit", "fallback", "router_unavailable", "expected_latency"])
 def test_what_the_router_did_not_choose_has_no_shares(reason: str) -> None:
     assert logged_shares(decision("a", view("a", propensity=1.0), reason=reason)) is None
 
@@ -60,6 +60,20 @@ def test_without_a_task_only_rules_for_every_task_hold() -> None:
     rules = RoutingRules(pins=(Pin(model_id="b", task="code"),))
     assert choose(rules, *views(*SHARES.values()), task=None) == SHARES
     assert choose(RoutingRules(pins=(Pin(model_id="b"),)), *views(*SHARES.values()), task=None) == {"b": 1.0}
+
+
+def test_the_holdout_keeps_its_share_after_an_exclusion() -> None:
+    rules, base = (
+        RoutingRules(explore=False, holdout_share=0.1, exclusions=one) for one in ((Exclusion(model_id="a"),), ())
+    )
+    found = choose(rules, view("a", 0.9, 0.9), view("b", 0.6, 0.1), view("c", 0.5, 0.0), base=base, holdout_model="c")
+    assert found == pytest.approx({"b": 0.9, "c": 0.1})
+
+
+def test_another_holdout_share_moves_the_shares() -> None:
+    rules, base = (RoutingRules(explore=False, holdout_share=share) for share in (0.25, 0.05))
+    found = choose(rules, view("a", 0.9, 0.95), view("b", 0.6, 0.05), base=base, holdout_model="b")
+    assert found == pytest.approx({"a": 0.75, "b": 0.25})
 
 
 def test_the_shares_after_an_exclusion_are_those_that_exploration_would_give() -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from neuroforge.router.holdout import best_single, is_holdout, measure_uplift
 from neuroforge.router.scored import ScoredDecision
-from tests.unit.router.logged import drawn, plain
+from tests.unit.router.logged import armed, drawn, plain
 
 
 def test_the_share_of_100_000_ids_is_the_one_asked_for() -> None:
@@ -63,8 +63,8 @@ def test_answers_count_by_the_inverse_of_their_propensity() -> None:
 
 def test_the_uplift_is_the_difference_of_means_with_welchs_interval() -> None:
     # router: 40 answers, 30 good: mean .75, variance .75 * .25 * 40 / 39; holdout: 30 answers, 15 good: mean .5
-    router = [plain("a", float(number < 30)) for number in range(40)]
-    holdout = [plain("b", float(number < 15), "holdout") for number in range(30)]
+    router = [armed("a", float(number < 30)) for number in range(40)]
+    holdout = [armed("b", float(number < 15), "holdout") for number in range(30)]
     found, reason = measure_uplift(router + holdout)
     assert (found is not None, reason) == (True, None)
     assert found is not None
@@ -75,7 +75,7 @@ def test_the_uplift_is_the_difference_of_means_with_welchs_interval() -> None:
 
 
 def test_below_30_scored_answers_an_arm_the_reason_tells_both_numbers() -> None:
-    router, holdout = [plain("a", 1.0)] * 50, [plain("b", 1.0, "holdout")] * 29
+    router, holdout = [armed("a", 1.0)] * 50, [armed("b", 1.0, "holdout")] * 29
     found, reason = measure_uplift(router + holdout)
     assert found is None
     assert reason == (
@@ -83,16 +83,30 @@ def test_below_30_scored_answers_an_arm_the_reason_tells_both_numbers() -> None:
     )
 
 
-@pytest.mark.parametrize("extra", [plain("a", None), plain("a", 0.0, "explicit"), plain("a", 0.0, "fallback")])
-def test_unscored_answers_and_those_that_the_router_did_not_choose_do_not_count(extra: ScoredDecision) -> None:
-    both = [plain("a", 1.0)] * 30 + [plain("b", 0.5, "holdout")] * 30
+@pytest.mark.parametrize("extra", [armed("a", None), plain("a", 0.0, "explicit"), plain("a", 0.0, "pinned")])
+def test_unscored_answers_and_those_that_the_holdout_could_not_take_do_not_count(extra: ScoredDecision) -> None:
+    both = [armed("a", 1.0)] * 30 + [armed("b", 0.5, "holdout")] * 30
     found, _ = measure_uplift([*both, *[extra] * 20])
     assert found is not None
     assert (found.mean, found.low, found.high, found.n_router) == (0.5, 0.5, 0.5, 30)
 
 
 def test_the_newest_holdout_model_is_named() -> None:
-    held = [plain("old", 1.0, "holdout", at_s=1.0)] * 29 + [plain("new", 1.0, "holdout", at_s=2.0)]
-    found, _ = measure_uplift([plain("a", 1.0)] * 30 + held)
+    held = [armed("old", 1.0, "holdout", at_s=1.0)] * 29 + [armed("new", 1.0, "holdout", at_s=2.0)]
+    found, _ = measure_uplift([armed("a", 1.0)] * 30 + held)
     assert found is not None
     assert found.holdout_model == "new"
+
+
+def test_a_failure_counts_as_little_as_its_weight_says() -> None:
+    # the router's 40 rated answers are all good; its 60 failures stand for 0.1 each: 40 / 46
+    failures = [armed("a", 0.0)._replace(weight=0.1)] * 60
+    found, _ = measure_uplift([armed("a", 1.0)] * 40 + failures + [armed("b", 0.5, "holdout")] * 30)
+    assert found is not None
+    assert found.mean == pytest.approx(40 / 46 - 0.5)
+
+
+def test_failures_alone_are_no_evidence() -> None:
+    failures = [armed("a", 0.0)._replace(weight=0.02)] * 500
+    _, reason = measure_uplift(failures + [armed("b", 0.5, "holdout")] * 30)
+    assert str(reason).startswith("10 scored answers of the router and 30 of the holdout")

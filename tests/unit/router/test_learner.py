@@ -338,7 +338,7 @@ class TestStatus:
 
     def test_the_uplift_is_measured_on_the_holdout(self, bench: Bench) -> None:
         def decided(number: int, reason: Any) -> Any:
-            decision = Decision(**{**record(number).decision.model_dump(), "reason": reason})
+            decision = Decision(**{**record(number).decision.model_dump(), "reason": reason, "holdout_model": "a"})
             return record(number, decision=decision)
 
         bench.report(*(decided(n, "holdout" if n % 2 else "utility") for n in range(80)))

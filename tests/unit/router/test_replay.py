@@ -53,6 +53,21 @@ def test_the_interval_is_that_of_the_paired_terms() -> None:
     assert (found.difference.n, found.n_changed) == (4, 4)
 
 
+def test_a_decision_counts_by_its_weight() -> None:
+    # both earn their score under a policy that changes nothing: (3 * 1 + 1 * 0) / 4
+    log = [plain("a", 1.0)._replace(weight=0.3), plain("a", 0.0)._replace(weight=0.1)]
+    assert replay(log, OLD, OLD).value.mean == pytest.approx(0.75)
+
+
+def test_holdout_decisions_count_with_the_whole_propensity() -> None:
+    shares = {"a": 0.95, "b": 0.05}
+    held = scored("b", 1.0, shares)
+    found = replay(
+        [held._replace(decision=decision("b", *held.decision.candidates, reason="holdout"))], OLD, pinned("b")
+    )
+    assert found.value.mean == pytest.approx(0.5 + (1 - 0.5) / 0.05)
+
+
 def test_effective_sample_size_of_equal_weights_is_their_number() -> None:
     assert effective_sample_size(np.full(7, 3.0)) == pytest.approx(7)
     assert effective_sample_size(np.array([1.0, 3.0])) == pytest.approx(16 / 10)
@@ -76,7 +91,7 @@ def test_decisions_that_do_not_change_make_no_difference() -> None:
 
 
 def test_unscored_and_explicit_decisions_do_not_count() -> None:
-    log = [scored("a", None, {"a": 1.0}), plain("a", 1.0, "explicit"), plain("a", 1.0, "holdout"), plain("a", 0.25)]
+    log = [scored("a", None, {"a": 1.0}), plain("a", 1.0, "explicit"), plain("a", 1.0, "fallback"), plain("a", 0.25)]
     found = replay(log, OLD, OLD)
     assert (found.value.n, found.value.mean) == (1, 0.25)
 
@@ -146,7 +161,7 @@ def test_the_interval_covers_the_true_difference_about_95_times_in_100(bias: flo
         kind = rng.integers(2, size=n)
         chosen = (rng.random(n)[:, None] > mu[kind].cumsum(axis=1)).sum(axis=1).clip(max=2)
         scores = (rng.random(n) < truth[kind, chosen]).astype(float)
-        found = estimate(Terms(predicted[kind], mu[kind], new[kind], mu[kind], chosen, scores)).difference
+        found = estimate(Terms(predicted[kind], mu[kind], new[kind], mu[kind], chosen, scores, np.ones(n))).difference
         n_covered += found.low <= true_difference <= found.high
     assert 0.93 <= n_covered / runs <= 0.97
 
@@ -158,5 +173,7 @@ def test_bad_predictions_do_not_bias_the_value() -> None:
     chosen = (rng.random(n) > 0.8).astype(np.intp)
     scores = (rng.random(n) < np.array([0.7, 0.5])[chosen]).astype(float)
     matrix = np.ones((n, 1))
-    found = estimate(Terms(matrix * [0.9, 0.9], matrix * mu, matrix * [0.0, 1.0], matrix * mu, chosen, scores))
+    found = estimate(
+        Terms(matrix * [0.9, 0.9], matrix * mu, matrix * [0.0, 1.0], matrix * mu, chosen, scores, np.ones(n))
+    )
     assert found.value.mean == pytest.approx(0.5, abs=0.03)

@@ -109,9 +109,9 @@ class TestOutcomes:
 
         found = outcome_store.read_scored(2)
 
-        assert [(one.decision.decision_id, one.score, one.at_s) for one in found] == [
-            ("d3", 0.0, AT_S + 3),
-            ("d4", 0.0, AT_S + 4),
+        assert [(one.decision.decision_id, one.score, one.at_s, one.is_rated) for one in found] == [
+            ("d3", 0.0, AT_S + 3, False),
+            ("d4", 0.0, AT_S + 4, False),
         ]
 
     def test_counts_are_of_what_is_kept(self, outcome_store: OutcomeStore) -> None:
