@@ -11,15 +11,19 @@ from cluster.actors import get_fleet_actor, get_state_actor
 from cluster.deployments import build_gateway_application, proxy_location
 from cluster.engine_client import build_engine_client
 from cluster.handles import FleetHandle, StateHandle
+from cluster.handles_learner import LearnerHandle
+from cluster.learner import get_learner_actor
 from cluster.metrics import ClusterMetrics, RayMetrics
 from cluster.names import GATEWAY_APP
+from cluster.router_parts import build_router, load_router_embedder
 from neuroforge import __version__
+from neuroforge.assets.store import AssetStore
 from neuroforge.gateway.app import build_app
 from neuroforge.gateway.parts import GatewayOptions, GatewayParts
 from neuroforge.orchestrator.fleet_cache import FleetCache
 from neuroforge.orchestrator.limits import OrchestratorLimits
 from neuroforge.orchestrator.orchestrator import NeuroForgeOrchestrator
-from neuroforge.router.fastest import LatencyRouter
+from neuroforge.router.exchange import RouterExchange
 from neuroforge.settings import Settings, settings_from_tree
 
 
@@ -30,15 +34,49 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
     ray.get(fleet_actor.snapshot.remote())  # wakes the controller
     fleet = FleetHandle(fleet_actor)
     view = FleetCache(fleet, replica_id, time.time)
-    gateway, auth = settings.gateway, settings.auth
+    level, metrics = settings.router.record, RayMetrics()
+    learner = LearnerHandle(get_learner_actor(settings), level)
+    router = build_router(settings.router, metrics)
+    router_exchange = RouterExchange(
+        learner,
+        router,
+        replica_id,
+        level,
+        lambda: load_router_embedder(AssetStore(settings.storage.home), settings.router.embedder),
+        metrics=metrics,
+        clock=time.monotonic,
+    )
     orchestrator = NeuroForgeOrchestrator(
-        LatencyRouter(time.monotonic),
+        router,
         view,
         build_engine_client(token),
         time.monotonic,
-        limits=OrchestratorLimits(load_timeout_s=gateway.load_timeout),
+        limits=OrchestratorLimits(load_timeout_s=settings.gateway.load_timeout),
+        rules=learner,
+        metrics=metrics,
+        keeps_text=level == "text",
     )
-    options = GatewayOptions(
+    return build_app(
+        GatewayParts(
+            options=_options(settings, replica_id),
+            orchestrator=orchestrator,
+            tasks=orchestrator,  # type: ignore[arg-type]  # until it has execute_task
+            fleet_view=view,
+            fleet=fleet,
+            state=StateHandle(state_actor),
+            metrics=metrics,
+            metrics_source=ClusterMetrics(),
+            learner=learner,
+            rules=learner,
+            data=learner,
+            background=(view.run, router_exchange.run),
+        )
+    )
+
+
+def _options(settings: Settings, replica_id: str) -> GatewayOptions:
+    gateway, auth = settings.gateway, settings.auth
+    return GatewayOptions(
         version=__version__,
         replica_id=replica_id,
         is_loopback=gateway.is_loopback,
@@ -49,19 +87,6 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
         max_body_bytes=gateway.max_body_bytes,
         requests_per_minute=auth.requests_per_minute,
         tokens_per_minute=auth.tokens_per_minute,
-    )
-    return build_app(
-        GatewayParts(
-            options=options,
-            orchestrator=orchestrator,
-            tasks=orchestrator,  # type: ignore[arg-type]  # until it has execute_task
-            fleet_view=view,
-            fleet=fleet,
-            state=StateHandle(state_actor),
-            metrics=RayMetrics(),
-            metrics_source=ClusterMetrics(),
-            background=(view.run,),
-        )
     )
 
 

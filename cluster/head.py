@@ -13,6 +13,7 @@ from ray import serve
 
 from cluster.actors import get_fleet_actor, get_state_actor
 from cluster.deployments import QUIET_LOGS, build_gateway_application, proxy_location
+from cluster.learner import get_learner_actor, save_learner
 from cluster.names import GATEWAY_APP, NAMESPACE
 from neuroforge.contracts.fleet import ApplyRequest, FleetDiff
 from neuroforge.contracts.models import ModelState, ModelStatus
@@ -113,9 +114,14 @@ class Head:
             deadline_s = time.monotonic() + drain_s
             while time.monotonic() < deadline_s and not should_hurry() and GATEWAY_APP in serve.status().applications:
                 time.sleep(_POLL_S)
+            save_learner()
             if not self.owns_ray:
                 serve.shutdown()
-                for actor in (get_fleet_actor(self._settings), get_state_actor(self._settings)):
+                for actor in (
+                    get_fleet_actor(self._settings),
+                    get_learner_actor(self._settings),
+                    get_state_actor(self._settings),
+                ):
                     ray.kill(actor)
         finally:
             ray.shutdown()

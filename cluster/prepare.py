@@ -1,4 +1,4 @@
-"""Fetch what the settings preload, with progress bars, before anything is started."""
+"""Fetch what the settings preload, with progress bars, and check what they name, before anything is started."""
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -9,6 +9,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from cluster.fleet_diff import is_preloaded
 from neuroforge.assets.store import AssetStore
+from neuroforge.errors import ConfigError, DataError
 from neuroforge.settings import Settings
 
 
@@ -56,3 +57,22 @@ def fetch_assets(settings: Settings) -> list[Path]:
     store = AssetStore(settings.storage.home)
     with ProgressBars(Console(stderr=True)) as bars:
         return [store.ensure(name, bars) for name in needed_assets(settings)]
+
+
+def check_fit(settings: Settings) -> None:
+    """Return if the router directory that the settings name can be applied, or if they name none.
+
+    Raises:
+        ConfigError: It cannot be; says why. Nothing was started.
+    """
+    directory = settings.router.fit
+    if directory is None:
+        return
+    from cluster.router_parts import load_router_embedder  # numpy takes a while to import
+    from neuroforge.router.fit.artifact import load_router
+
+    embedder = load_router_embedder(AssetStore(settings.storage.home), settings.router.embedder)
+    try:
+        load_router(directory, embedder.sha256)
+    except DataError as error:
+        raise ConfigError(f"router.fit: {error.message}") from error

@@ -50,6 +50,7 @@ def run_serve(settings: Settings, config_path: Path | None, say: Say, reload: bo
             "the one started here will find no agent. Stop the other, or join it with `ray: {address: auto}`"
         )
     prepare.fetch_assets(settings)
+    prepare.check_fit(settings)
     stop = _StopSignal()
     token_path = home / RAY_TOKEN_FILE
     read_or_create_token(token_path)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from neuroforge.contracts.outcomes import FitUpload
-from neuroforge.errors import RequestError
+from neuroforge.errors import DataError, RequestError
 
 ReadFit = Callable[[Path], bytes]
 """A router directory -> its fit as bytes. Raises DataError: it is damaged, or of another version or embedder."""
@@ -30,7 +30,10 @@ def read_upload(upload: FitUpload, read_fit: ReadFit) -> bytes:
         return read_fit(directory)
     with tempfile.TemporaryDirectory(prefix="nf-fit-") as name:
         _write(upload.files or {}, Path(name))
-        return read_fit(Path(name))
+        try:
+            return read_fit(Path(name))
+        except DataError as error:  # our own temporary directory tells the caller nothing
+            raise DataError(error.message.replace(name, "the router directory")) from error
 
 
 def _write(files: Mapping[str, str], directory: Path) -> None:

@@ -1,5 +1,9 @@
-"""A canary prompt is found in no log, error, task name, dashboard or database; neither is a key's secret."""
+"""A canary prompt is found in no log, error, task name, dashboard or database; neither is a key's secret.
 
+Where texts are recorded it lies in the outcomes, and nowhere any more after a purge.
+"""
+
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +54,8 @@ def requests_with_the_canary() -> list[tuple[str, dict[str, Any], set[int]]]:
         ("/v1/chat/completions", {**chat, "temperature": CANARY}, WRONG),
         ("/v1/chat/completions", {**chat, "max_tokens": 400, "neuroforge": {"deadline_s": 0.2}}, WRONG),
         ("/v1/embeddings", {"model": MODEL, "input": CANARY}, WRONG),
+        ("/v1/route", {"model": "auto", "messages": TALK}, FINE),
+        ("/v1/feedback", {"decision_id": CANARY, "score": 1, "comment": CANARY}, WRONG),
     ]
 
 
@@ -61,12 +67,30 @@ def send_all(server: RunningServer) -> None:
             assert answer.status_code in right, f"{path}: {answer.status_code} {answer.text}"
             if right is WRONG:
                 assert CANARY not in answer.text
+        rate_one(http)
+
+
+def rate_one(http: httpx2.Client) -> None:
+    """Ask for something with the canary and say with the canary what the answer should have been."""
+    answer = http.post("/v1/chat/completions", json={"model": "auto", "messages": TALK, "max_tokens": 8})
+    decision_id = answer.headers["x-neuroforge-decision"].partition(";")[0]
+    said = {"decision_id": decision_id, "preferred_answer": CANARY, "comment": CANARY}
+    assert http.post("/v1/feedback", json=said).status_code == 200
+    assert http.get(f"/v1/decisions/{decision_id}").status_code == 200
 
 
 def pages(server: RunningServer) -> Iterator[tuple[str, str]]:
     """Name and text of what the gateway and Ray's dashboard show to those who may look."""
     admin = {"authorization": f"Bearer {server.admin_key}"}
-    for path in ("/metrics", "/admin/v1/status", "/admin/v1/models", "/admin/v1/keys", "/admin/v1/audit?limit=1000"):
+    for path in (
+        "/metrics",
+        "/admin/v1/status",
+        "/admin/v1/models",
+        "/admin/v1/keys",
+        "/admin/v1/audit?limit=1000",
+        "/admin/v1/router",
+        "/admin/v1/data",
+    ):
         answer = httpx2.get(server.base_url + path, headers=admin)
         assert answer.status_code == 200, path
         yield path, answer.text
@@ -99,5 +123,30 @@ def test_a_canary_prompt_and_a_secret_leave_no_trace(
     contents = {name: text.encode() for name, text in shown.items()}
     contents |= {str(path): path.read_bytes() for path in files(home, session, haproxy_dir(home))}
     assert any("gateway" in name for name in contents), "the gateway's log was not looked at"
-    assert any(name.endswith("neuroforge.db") for name in contents)
+    assert {"neuroforge.db", "outcomes.db"} <= {Path(name).name for name in contents}
     assert [name for name, content in contents.items() if any(one in content for one in wanted)] == []
+
+
+def test_what_is_recorded_can_be_purged_to_the_last_byte(
+    tmp_path: Path, shared_home: Path, smollm2_path: Path, potion_path: Path
+) -> None:
+    def found() -> list[str]:
+        return [str(path) for path in files(home, session, tmp_path) if CANARY.encode() in path.read_bytes()]
+
+    home, export = tmp_path / "home", tmp_path / "out.parquet"
+    settings = {**SETTINGS, "router": {"record": "text"}}
+    with serving(home, shared_home / "assets", settings, with_keys=True) as server:
+        session = Path(server.state["session_dir"])
+        headers = {"authorization": f"Bearer {server.api_key}"}
+        with httpx2.Client(base_url=server.base_url, headers=headers, timeout=60) as http:
+            rate_one(http)
+        assert server.cli("data", "export", str(export)).returncode == 0
+        where = {Path(one).name for one in found()}
+        assert where <= {"outcomes.db", "outcomes.db-wal", "out.parquet"}
+        assert "out.parquet" in where
+
+        purged = server.cli("data", "purge", "--yes", "--json")
+
+        assert json.loads(purged.stdout)["n_outcomes"] >= 1
+        assert found() == []
+    assert found() == []

@@ -39,9 +39,12 @@ def test_a_path_that_is_no_directory_is_refused(path: str) -> None:
         read_upload(FitUpload(path=path), read_names)
 
 
-def test_what_the_reader_says_is_handed_on(tmp_path: Path) -> None:
-    def refuse(_directory: Path) -> Any:
-        raise DataError("made with another embedder")
+def test_what_the_reader_says_is_handed_on_without_our_own_path(tmp_path: Path) -> None:
+    def refuse(directory: Path) -> Any:
+        raise DataError(f"{directory}: made with another embedder")
+
+    with pytest.raises(DataError, match=r"^the router directory: made with another embedder"):
+        read_upload(FitUpload(files={"router.json": "e30="}), refuse)
 
     with pytest.raises(DataError, match="another embedder"):
         read_upload(FitUpload(path=str(tmp_path)), refuse)

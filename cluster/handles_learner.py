@@ -1,0 +1,88 @@
+"""Protocols over the learner actor's handle."""
+
+from typing import Any
+
+from cluster.handles import call
+from neuroforge.contracts.outcomes import (
+    DataSummary,
+    Feedback,
+    FeedbackReceipt,
+    FitUpload,
+    LearnerReply,
+    LearnerReport,
+    OutcomeRecord,
+    RecordLevel,
+    RouterStatus,
+)
+from neuroforge.contracts.rules import Insight, RoutingRules, RulesEntry
+from neuroforge.router.learner_input import pack
+
+WHO = "the learner"
+SLOW_TIMEOUT_S = 600.0
+"""Exports and purges of millions of outcomes, replays of rules."""
+
+
+class LearnerHandle:
+    """Learner, RulesStore and OutcomeData, in the learner actor."""
+
+    def __init__(self, actor: Any, level: RecordLevel) -> None:
+        self._actor = actor
+        self._level = level
+
+    async def exchange(self, report: LearnerReport) -> LearnerReply:
+        """See Learner. What the level does not allow does not leave this process."""
+        return await call(self._actor.exchange.remote(pack(report, self._level)), WHO)
+
+    async def give_feedback(self, feedback: Feedback, actor: str | None) -> FeedbackReceipt:
+        """See Learner."""
+        return await call(self._actor.give_feedback.remote(feedback, actor), WHO)
+
+    async def find_decision(self, decision_id: str, actor: str | None) -> OutcomeRecord:
+        """See Learner."""
+        return await call(self._actor.find_decision.remote(decision_id, actor), WHO)
+
+    async def status(self) -> RouterStatus:
+        """See Learner."""
+        return await call(self._actor.status.remote(), WHO)
+
+    async def apply_fit(self, upload: FitUpload) -> RouterStatus:
+        """See Learner."""
+        return await call(self._actor.apply_fit.remote(upload), WHO, SLOW_TIMEOUT_S)
+
+    async def list_rules(self) -> tuple[RulesEntry, ...]:
+        """See RulesStore."""
+        return await call(self._actor.list_rules.remote(), WHO)
+
+    async def propose_rules(self, rules: RoutingRules) -> RulesEntry:
+        """See RulesStore."""
+        return await call(self._actor.propose_rules.remote(rules), WHO, SLOW_TIMEOUT_S)
+
+    async def shadow_rules(self, proposal_id: str) -> RulesEntry:
+        """See RulesStore."""
+        return await call(self._actor.shadow_rules.remote(proposal_id), WHO)
+
+    async def apply_rules(self, proposal_id: str, force: bool = False) -> RulesEntry:
+        """See RulesStore."""
+        return await call(self._actor.apply_rules.remote(proposal_id, force), WHO, SLOW_TIMEOUT_S)
+
+    async def rollback_rules(self, version: int | None = None) -> RulesEntry:
+        """See RulesStore."""
+        return await call(self._actor.rollback_rules.remote(version), WHO)
+
+    async def update_rules(
+        self, insights: tuple[Insight, ...], model_ids: tuple[str, ...], shadow: bool = False
+    ) -> RulesEntry:
+        """See RulesStore."""
+        return await call(self._actor.update_rules.remote(insights, model_ids, shadow), WHO, SLOW_TIMEOUT_S)
+
+    async def summary(self) -> DataSummary:
+        """See OutcomeData."""
+        return await call(self._actor.summary.remote(), WHO, SLOW_TIMEOUT_S)
+
+    async def export(self, path: str, after_seq: int = 0) -> int:
+        """See OutcomeData."""
+        return await call(self._actor.export.remote(path, after_seq), WHO, SLOW_TIMEOUT_S)
+
+    async def purge(self, actor: str | None = None, before_s: float | None = None) -> int:
+        """See OutcomeData."""
+        return await call(self._actor.purge.remote(actor, before_s), WHO, SLOW_TIMEOUT_S)

@@ -1,0 +1,173 @@
+"""ray.remote(PlainClass) of the learner, with the rules and the data that it keeps: the single writer of outcomes."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from cluster.names import LEARNER_ACTOR, NAMESPACE, ON_HEAD
+from cluster.router_parts import load_router_embedder
+from neuroforge.assets.store import AssetStore
+from neuroforge.contracts.outcomes import (
+    DataSummary,
+    Feedback,
+    FeedbackReceipt,
+    FitUpload,
+    LearnerReply,
+    OutcomeRecord,
+    RouterStatus,
+)
+from neuroforge.contracts.rules import Insight, RoutingRules, RulesEntry
+from neuroforge.errors import DataError, NeuroForgeError
+from neuroforge.router.embedder import StaticEmbedder
+from neuroforge.router.fit_bytes import load_router_bytes, pack_router
+from neuroforge.router.fit_upload import read_upload
+from neuroforge.router.learner import Learner
+from neuroforge.router.learner_input import LearnerOptions, Packed
+from neuroforge.router.posterior_prior import PosteriorPrior
+from neuroforge.router.rulebook import Rulebook
+from neuroforge.settings import Settings
+from neuroforge.storage.outcomes import open_outcomes
+from neuroforge.storage.rules import SqlRulesTable
+
+logger = logging.getLogger(__name__)
+TEND_EVERY_S = 2.0
+_N_THREADS = 8
+
+
+class LearnerActor:
+    """Learner and Rulebook over one store; calls run in threads, so that a replay or an export holds up no exchange."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._options = LearnerOptions(settings.router.record, settings.router.retention, settings.router.half_life)
+        self._store = open_outcomes(settings.storage.outcomes_url)
+        self._embedder = _find_embedder(settings)
+        self._rules = Rulebook(
+            SqlRulesTable(self._store.database),
+            time.time,
+            lambda limit: self._learner.read_scored(limit),
+            RoutingRules(holdout_share=settings.router.holdout_share, explore=settings.router.explore),
+        )
+        prior_of = PosteriorPrior(self._embedder, load_router_bytes)
+        self._learner = Learner(self._store, self._rules, prior_of, self._options, time.time)
+        if settings.router.fit is not None and not ray.get_runtime_context().was_current_actor_reconstructed:
+            self._apply_configured(settings.router.fit)
+        threading.Thread(target=self._tend, daemon=True).start()
+
+    def exchange(self, packed: Packed) -> LearnerReply:
+        """See Learner."""
+        return self._learner.take(packed)
+
+    def give_feedback(self, feedback: Feedback, actor: str | None) -> FeedbackReceipt:
+        """See Learner."""
+        return self._learner.give_feedback(feedback, actor)
+
+    def find_decision(self, decision_id: str, actor: str | None) -> OutcomeRecord:
+        """See Learner."""
+        return self._learner.find_decision(decision_id, actor)
+
+    def status(self) -> RouterStatus:
+        """See Learner."""
+        return self._learner.status()
+
+    def apply_fit(self, upload: FitUpload) -> RouterStatus:
+        """See Learner."""
+        return self._learner.apply_fit(read_upload(upload, self._read_fit))
+
+    def list_rules(self) -> tuple[RulesEntry, ...]:
+        """See RulesStore."""
+        return self._rules.list_rules()
+
+    def propose_rules(self, rules: RoutingRules) -> RulesEntry:
+        """See RulesStore."""
+        return self._rules.propose_rules(rules)
+
+    def shadow_rules(self, proposal_id: str) -> RulesEntry:
+        """See RulesStore."""
+        return self._rules.shadow_rules(proposal_id)
+
+    def apply_rules(self, proposal_id: str, force: bool) -> RulesEntry:
+        """See RulesStore."""
+        return self._rules.apply_rules(proposal_id, force)
+
+    def rollback_rules(self, version: int | None) -> RulesEntry:
+        """See RulesStore."""
+        return self._rules.rollback_rules(version)
+
+    def update_rules(self, insights: tuple[Insight, ...], model_ids: tuple[str, ...], shadow: bool) -> RulesEntry:
+        """See RulesStore."""
+        return self._rules.update_rules(insights, model_ids, shadow)
+
+    def summary(self) -> DataSummary:
+        """See OutcomeData."""
+        return self._store.summary(self._options.record, self._options.retention_s)
+
+    def export(self, path: str, after_seq: int) -> int:
+        """See OutcomeData."""
+        return self._store.export(Path(path), after_seq, time.time())
+
+    def purge(self, actor: str | None, before_s: float | None) -> int:
+        """See OutcomeData."""
+        return self._learner.purge(actor, before_s)
+
+    def close(self) -> None:
+        """Save; called before the actor is ended on purpose."""
+        self._learner.close()
+        self._rules.flush()
+
+    def _read_fit(self, directory: Path) -> bytes:
+        if self._embedder is None:
+            raise DataError("the router's embedder is missing: neuroforge models pull potion-base-8m, then restart")
+        return pack_router(directory, self._embedder.sha256)
+
+    def _apply_configured(self, directory: Path) -> None:
+        try:
+            self._learner.apply_fit(self._read_fit(directory))
+        except NeuroForgeError as error:
+            logger.warning("router.fit was not applied", extra={"path": str(directory), "reason": error.message})
+
+    def _tend(self) -> None:
+        while True:
+            time.sleep(TEND_EVERY_S)
+            try:
+                self._learner.tend()
+            except Exception:
+                logger.exception("tending the outcomes failed; it is tried again")
+
+
+def _find_embedder(settings: Settings) -> StaticEmbedder | None:
+    try:
+        return load_router_embedder(AssetStore(settings.storage.home), settings.router.embedder)
+    except (NeuroForgeError, OSError) as error:
+        logger.warning("no learning without the router's embedder", extra={"reason": str(error)})
+        return None
+
+
+def save_learner(timeout_s: float = 10.0) -> None:
+    """Let the learner save before it is ended; without one, or when it is too busy, its redo log has the rest."""
+    try:
+        ray.get(ray.get_actor(LEARNER_ACTOR, namespace=NAMESPACE).close.remote(), timeout=timeout_s)
+    except (ValueError, RayError) as error:
+        logger.info("the learner was not saved", extra={"kind": type(error).__name__})
+
+
+_RemoteLearnerActor = ray.remote(LearnerActor)
+
+
+def get_learner_actor(settings: Settings) -> Any:
+    """Return the handle, creating the actor on the head node if it is not there."""
+    return _RemoteLearnerActor.options(
+        name=LEARNER_ACTOR,
+        namespace=NAMESPACE,
+        lifetime="detached",
+        get_if_exists=True,
+        max_restarts=-1,
+        max_task_retries=3,
+        max_concurrency=_N_THREADS,
+        num_cpus=0,
+        resources=ON_HEAD,
+    ).remote(settings)
