@@ -7,6 +7,7 @@ from typing import NamedTuple
 from neuroforge.contracts.models import EngineStats, ModelEndpoint
 from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.routing import Outcome
+from neuroforge.router.speed_prior import fill_unknown, size_of
 
 ALPHA = 0.2
 """Weight of a new observation: the last dozen answers count."""
@@ -18,6 +19,7 @@ PRIOR_TTFT_S = 0.5
 PRIOR_S_PER_TOKEN = 0.05
 PRIOR_N_TOKENS = 128.0
 PRIOR_S_PER_PROMPT_TOKEN = 0.001
+_UNREAD = -1.0
 
 
 @dataclass
@@ -67,6 +69,8 @@ class ModelLoad:
     n_elsewhere: int = 0
     """Requests of other gateway replicas, as far as the engine's own numbers exceed ours."""
     stats: EngineStats | None = None
+    size: float | None = _UNREAD
+    """Parameters, as the model's names tell."""
 
 
 class LatencyEstimator:
@@ -126,25 +130,35 @@ class LatencyEstimator:
         return result
 
     def expected_speeds(self, endpoints: Sequence[ModelEndpoint]) -> list[Speed]:
-        """Return each model's speed, in order; what was never seen, or long ago, counts as the fastest known one's."""
+        """Return each model's speed, in order.
+
+        What was never seen is guessed from the others' and the models' sizes; what was seen long ago drifts to the
+        fastest known, so that it is tried again.
+        """
         now_s = self._clock()
         loads = [self._observed(endpoint) for endpoint in endpoints]
         ttfts = [_first_known(load.ttft_s.value, load.stats.ttft_s if load.stats else None) for load in loads]
         rates = [_first_known(load.s_per_token.value, load.stats.s_per_token if load.stats else None) for load in loads]
-        best_ttft_s = min((one for one in ttfts if one is not None), default=PRIOR_TTFT_S)
-        best_rate = min((one for one in rates if one is not None), default=PRIOR_S_PER_TOKEN)
+        sizes = [self._size(endpoint, load) for endpoint, load in zip(endpoints, loads, strict=True)]
+        full_ttfts, full_rates = fill_unknown(ttfts, sizes, PRIOR_TTFT_S), fill_unknown(rates, sizes, PRIOR_S_PER_TOKEN)
+        best_ttft_s, best_rate = min(full_ttfts), min(full_rates)
         speeds = []
-        for endpoint, load, ttft_s, rate in zip(endpoints, loads, ttfts, rates, strict=True):
+        for endpoint, load, ttft_s, rate in zip(endpoints, loads, full_ttfts, full_rates, strict=True):
             trust = _trust(load, now_s)
             speeds.append(
                 Speed(
-                    best_ttft_s if ttft_s is None else trust * ttft_s + (1 - trust) * best_ttft_s,
-                    best_rate if rate is None else trust * rate + (1 - trust) * best_rate,
+                    trust * ttft_s + (1 - trust) * best_ttft_s,
+                    trust * rate + (1 - trust) * best_rate,
                     self._factor(endpoint, load, now_s),
                     _s_per_prompt_token(load),
                 )
             )
         return speeds
+
+    def _size(self, endpoint: ModelEndpoint, load: ModelLoad) -> float | None:
+        if load.size is _UNREAD:
+            load.size = size_of(endpoint)
+        return load.size
 
     def _factor(self, endpoint: ModelEndpoint, load: ModelLoad, now_s: float) -> float:
         tries = 1.0 / (1.0 - min(MAX_FAILURE_RATE, self._failure_rate(load, now_s)))

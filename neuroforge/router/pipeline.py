@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neuroforge.contracts.models import ModelEndpoint
 from neuroforge.contracts.outcomes import LearnerSnapshot, RecordLevel
 from neuroforge.contracts.ports import Clock, Metrics
 from neuroforge.contracts.routing import Decision, DecisionReason, FleetSnapshot, Outcome, RoutingRequest
-from neuroforge.errors import RequestError
+from neuroforge.errors import DataError, RequestError
 from neuroforge.router.affinity import PrefixMemory
 from neuroforge.router.belief import Belief, Fitted, build_belief
 from neuroforge.router.conversation import read_turns
@@ -96,7 +96,7 @@ class LearnedRouter:
 
         Before the embedder is there only the snapshot's rules are followed.
         Raises:
-            DataError: It cannot be used; the one before stays in force.
+            DataError: It cannot be used; the one before stays in force, but for the rules, which are the new ones.
         """
         senses = self._senses
         if senses is None:
@@ -104,7 +104,14 @@ class LearnedRouter:
             self._belief = Belief(snapshot.version, RulesView(snapshot.rules), best_single=snapshot.best_single)
             return
         embedder_hash = senses.embedder.sha256
-        self._belief = build_belief(snapshot, self._belief, lambda data: self._load_fitted(data, embedder_hash))
+        try:
+            belief = build_belief(snapshot, self._belief, lambda data: self._load_fitted(data, embedder_hash))
+            _check_basis(belief, senses)
+        except DataError:
+            kept = self._belief or Belief(0, RulesView(snapshot.rules))
+            self._belief = replace(kept, rules=RulesView(snapshot.rules))
+            raise
+        self._belief = belief
         self._pending = None
 
     def decide(self, request: RoutingRequest, snapshot: FleetSnapshot) -> Decision:
@@ -229,6 +236,15 @@ def _is_choice(request: RoutingRequest, verdicts: tuple[Verdict, ...], belief: B
     if sum(one.filtered is None for one in verdicts) > 1 or has_bounds(request):
         return True
     return belief is not None and bool(belief.rules.rules.exclusions or belief.rules.rules.thresholds)
+
+
+def _check_basis(belief: Belief, senses: Senses) -> None:
+    n_basis = len(senses.look(RoutingRequest(request_id="", policy="auto"), belief).basis)
+    n_learned = n_basis if belief.online is None else len(belief.online.prior_variances)
+    if n_learned != n_basis:
+        raise DataError(
+            f"snapshot {belief.version}: posteriors of {n_learned} coefficients, requests are described by {n_basis}"
+        )
 
 
 def _with_fit_of(previous: LearnerSnapshot | None, snapshot: LearnerSnapshot) -> LearnerSnapshot:

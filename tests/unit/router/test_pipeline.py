@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from neuroforge.contracts.models import ModelState
@@ -10,6 +11,7 @@ from neuroforge.errors import DataError, EngineUnavailable, ModelNotFound, Reque
 from neuroforge.router.belief import Fitted
 from neuroforge.router.classify import load_seeds
 from neuroforge.router.embedder import StaticEmbedder
+from neuroforge.router.online import OnlinePosterior
 from neuroforge.router.pipeline import FAILURES, LearnedRouter, RouterOptions
 from tests.fakes import FakeClock, FakeMetrics, endpoint, routing_request, snapshot
 from tests.unit.router.test_predict import FakeFitted
@@ -133,11 +135,21 @@ def test_a_learned_part_that_breaks_leaves_the_gateway_serving(
     assert len(caplog.records) == 1
 
 
-def test_a_bad_snapshot_changes_nothing(learned: LearnedRouter) -> None:
+def test_of_a_bad_snapshot_only_the_rules_are_taken(learned: LearnedRouter) -> None:
     with pytest.raises(DataError):
-        learned.take(learner_snapshot(version=8, fit_id="g", fit=b"other"))
+        learned.take(
+            learner_snapshot(version=8, fit_id="g", fit=b"other", rules=RoutingRules(version=2, explore=False))
+        )
     decision = learned.decide(ask(), FLEET)
-    assert (decision.model_id, decision.router_version, learned.known) == ("a", 7, (7, "f"))
+    assert (decision.model_id, decision.router_version, decision.rules_version) == ("a", 7, 2)
+    assert learned.known == (7, "f")
+
+
+def test_posteriors_of_another_fit_are_refused_before_a_request_meets_them(learned: LearnedRouter) -> None:
+    stranger = OnlinePosterior(np.ones(3)).to_bytes()
+    with pytest.raises(DataError, match="posteriors of 3 coefficients"):
+        learned.take(learner_snapshot(version=8, fit_id="f", online=stranger))
+    assert learned.decide(ask(), FLEET).router_version == 7
 
 
 def test_rules_hold_before_the_embedder_is_there(router: LearnedRouter) -> None:

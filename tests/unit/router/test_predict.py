@@ -9,6 +9,7 @@ from neuroforge.contracts.models import Price
 from neuroforge.contracts.routing import Outcome
 from neuroforge.contracts.rules import QualityPrior, RoutingRules
 from neuroforge.contracts.tasks import TASK_TYPES, TaskProfile
+from neuroforge.router.basis import N_TASKS
 from neuroforge.router.belief import Belief
 from neuroforge.router.features import FeatureMatrix
 from neuroforge.router.latency import LatencyEstimator
@@ -54,7 +55,7 @@ class FakeFitted:
         return FakeQuality(quality, quality - 0.3, quality + 0.2, np.array([[0.05, 0.1]]))
 
     def basis(self, features: FeatureMatrix) -> NDArray[np.float64]:
-        return np.zeros((1, 32))
+        return np.zeros((1, N_BASIS - 1 - N_TASKS))
 
 
 @pytest.fixture
