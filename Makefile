@@ -12,10 +12,10 @@ export HF_HUB_DISABLE_TELEMETRY = 1
 export DO_NOT_TRACK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: gpu-environment help serve dev stop test check test-services test-vllm benchmark clean
+.PHONY: gpu-environment help serve dev stop test check test-services test-vllm benchmark benchmark-router clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
@@ -58,6 +58,9 @@ test-vllm: $(VENV)/.dev ## The vLLM engine on this CPU, in an environment of its
 
 benchmark: $(VENV)/.dev ## Measure speed as ratios; figures go to .neuroforge/benchmarks/
 	$(BIN)/python -m tests.benchmarks.run
+
+benchmark-router: $(VENV)/.dev ## Measure the router's learning; DATA=DIR of the public outcome sets, else generated ones
+	$(BIN)/python -m tests.benchmarks.run_router $(if $(DATA),--data $(DATA),)
 
 clean: ## Remove the environment, caches and build products (not the models nor the database)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -1,0 +1,45 @@
+"""`python -m tests.benchmarks.run_router [names] [--data DIR]`: the router's figures; 1 when one misses its target."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from neuroforge.assets.store import AssetStore
+from neuroforge.router.embedder import StaticEmbedder, load_embedder
+from tests.benchmarks import router_offline
+from tests.benchmarks.figures import Figure, print_figures, write_figures
+from tests.benchmarks.run import ASSETS_HOME
+
+EMBEDDER = "potion-base-8m"
+Driver = Callable[[Path | None, StaticEmbedder], list[Figure]]
+DRIVERS: dict[str, Driver] = {
+    "router": router_offline.run,
+    "router_million": lambda _data, embedder: router_offline.run_million(embedder),
+}
+
+
+def main(words: list[str]) -> int:
+    """Run the named benchmarks, or all."""
+    parser = argparse.ArgumentParser(prog="tests.benchmarks.run_router", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help=f"any of: {', '.join(DRIVERS)}")
+    parser.add_argument("--data", type=Path, help="directory of the public outcome sets; without it data are generated")
+    given = parser.parse_args(words)
+    if unknown := sorted(set(given.names) - DRIVERS.keys()):
+        parser.error(f"unknown: {', '.join(unknown)}; there are: {', '.join(DRIVERS)}")
+    if given.data is not None and not given.data.is_dir():
+        parser.error(f"--data {given.data}: no such directory")
+    embedder = load_embedder(AssetStore(ASSETS_HOME.absolute()).ensure(EMBEDDER))
+    holds = True
+    for name in given.names or DRIVERS:
+        started_s = time.monotonic()
+        figures = DRIVERS[name](given.data, embedder)
+        print_figures(f"{name} ({time.monotonic() - started_s:.0f} s)", figures)
+        print(f"written: {write_figures(name, figures)}")
+        holds = holds and all(one.holds is not False for one in figures)
+    return 0 if holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
