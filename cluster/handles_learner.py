@@ -79,9 +79,9 @@ class LearnerHandle:
         """See OutcomeData."""
         return await call(self._actor.summary.remote(), WHO, SLOW_TIMEOUT_S)
 
-    async def export(self, path: str, after_seq: int = 0) -> int:
+    async def export(self, path: str, after_seq: int = 0, for_fit: bool = False) -> int:
         """See OutcomeData."""
-        return await call(self._actor.export.remote(path, after_seq), WHO, SLOW_TIMEOUT_S)
+        return await call(self._actor.export.remote(path, after_seq, for_fit), WHO, SLOW_TIMEOUT_S)
 
     async def purge(self, actor: str | None = None, before_s: float | None = None) -> int:
         """See OutcomeData."""

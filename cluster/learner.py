@@ -106,9 +106,9 @@ class LearnerActor:
         """See OutcomeData."""
         return self._store.summary(self._options.record, self._options.retention_s)
 
-    def export(self, path: str, after_seq: int) -> int:
+    def export(self, path: str, after_seq: int, for_fit: bool) -> int:
         """See OutcomeData."""
-        return self._store.export(Path(path), after_seq, time.time())
+        return self._store.export(Path(path), after_seq, time.time(), for_fit)
 
     def purge(self, actor: str | None, before_s: float | None) -> int:
         """See OutcomeData."""

@@ -69,10 +69,16 @@ def check_fit(settings: Settings) -> None:
     if directory is None:
         return
     from cluster.router_parts import load_router_embedder  # numpy takes a while to import
-    from neuroforge.router.fit.artifact import load_router
 
     embedder = load_router_embedder(AssetStore(settings.storage.home), settings.router.embedder)
+    refuse_unusable_fit(directory, embedder.sha256)
+
+
+def refuse_unusable_fit(directory: Path, embedder_sha256: str) -> None:
+    """As `check_fit`, of a directory."""
+    from neuroforge.router.fit.artifact import load_router
+
     try:
-        load_router(directory, embedder.sha256)
+        load_router(directory, embedder_sha256)
     except DataError as error:
         raise ConfigError(f"router.fit: {error.message}") from error

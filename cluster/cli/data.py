@@ -33,18 +33,23 @@ def export(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Ends in .parquet; on the server's machine.", dir_okay=False)],
     after_seq: Annotated[int, typer.Option("--after", min=0, help="Only outcomes after this number.")] = 0,
+    is_for_fit: Annotated[
+        bool, typer.Option("--for-fit", help="Only what `router fit` can use: outcomes with a text and a score.")
+    ] = False,
     is_offline: OfflineOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write outcomes as Parquet, as `neuroforge router fit --outcomes` reads it."""
+    """Write outcomes as Parquet; with --for-fit as `neuroforge router fit --outcomes` reads it."""
     from cluster.cli.data_desk import open_data_desk
 
     with open_data_desk(shared(context), is_offline) as desk:
-        report = desk.export_data(str(file.absolute()), after_seq)
+        report = desk.export_data(str(file.absolute()), after_seq, is_for_fit)
     if as_json:
         print_json(report)
     else:
         typer.echo(f"{report.n_rows} outcomes in {report.path}")
+        if is_for_fit and report.n_rows == 0:
+            typer.echo("none has a text and a score: set router.record to text, and send feedback", err=True)
 
 
 @app.command()

@@ -25,7 +25,7 @@ class DataDesk(Protocol):
         """As the client."""
         ...
 
-    def export_data(self, path: str, after_seq: int = 0) -> ExportReport:
+    def export_data(self, path: str, after_seq: int = 0, for_fit: bool = False) -> ExportReport:
         """As the client."""
         ...
 
@@ -64,9 +64,9 @@ class OfflineData:
         router = self._settings.router
         return self._store.summary(router.record, router.retention)
 
-    def export_data(self, path: str, after_seq: int = 0) -> ExportReport:
+    def export_data(self, path: str, after_seq: int = 0, for_fit: bool = False) -> ExportReport:
         """Write outcomes as Parquet."""
-        n_rows = self._store.export(Path(path), after_seq, time.time())
+        n_rows = self._store.export(Path(path), after_seq, time.time(), for_fit)
         self._note("data.export", path)
         return ExportReport(path=path, n_rows=n_rows)
 

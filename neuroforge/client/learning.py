@@ -70,9 +70,9 @@ class Learning:
         """What is kept of requests, and where."""
         return self._send(calls.data_summary())
 
-    def export_data(self, path: str, after_seq: int = 0) -> ExportReport:
-        """Write outcomes as Parquet on the head node."""
-        return self._send(calls.export_data(ExportRequest(path=path, after_seq=after_seq)))
+    def export_data(self, path: str, after_seq: int = 0, for_fit: bool = False) -> ExportReport:
+        """Write outcomes as Parquet on the head node; `for_fit` only those with a text and a score."""
+        return self._send(calls.export_data(ExportRequest(path=path, after_seq=after_seq, for_fit=for_fit)))
 
     def purge_data(self, actor: str | None = None, before_s: float | None = None) -> PurgeReport:
         """Delete what is kept: of one caller, from before a Unix time, or everything."""
@@ -116,9 +116,9 @@ class AsyncLearning:
         """What is kept of requests, and where."""
         return await self._send(calls.data_summary())
 
-    async def export_data(self, path: str, after_seq: int = 0) -> ExportReport:
-        """Write outcomes as Parquet on the head node."""
-        return await self._send(calls.export_data(ExportRequest(path=path, after_seq=after_seq)))
+    async def export_data(self, path: str, after_seq: int = 0, for_fit: bool = False) -> ExportReport:
+        """Write outcomes as Parquet on the head node; `for_fit` only those with a text and a score."""
+        return await self._send(calls.export_data(ExportRequest(path=path, after_seq=after_seq, for_fit=for_fit)))
 
     async def purge_data(self, actor: str | None = None, before_s: float | None = None) -> PurgeReport:
         """Delete what is kept: of one caller, from before a Unix time, or everything."""

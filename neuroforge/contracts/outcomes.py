@@ -156,6 +156,8 @@ class ExportRequest(Contract):
     """Absolute, ends in `.parquet`, on the head node."""
     after_seq: int = Field(default=0, ge=0, le=2**63 - 1)
     """Only outcomes after this number."""
+    for_fit: bool = False
+    """Only what a fit can use: outcomes with a text and a score."""
 
 
 class ExportReport(Contract):

@@ -343,8 +343,8 @@ class OutcomeData(Protocol):
         """Counts and places."""
         ...
 
-    async def export(self, path: str, after_seq: int = 0) -> int:
-        """Write Parquet on the head node; returns rows."""
+    async def export(self, path: str, after_seq: int = 0, for_fit: bool = False) -> int:
+        """Write Parquet on the head node, `for_fit` only outcomes with text and score; returns rows."""
         ...
 
     async def purge(self, actor: str | None = None, before_s: float | None = None) -> int:

@@ -64,7 +64,7 @@ def data_router(parts: GatewayParts, desk: Desk) -> APIRouter:
         call = admit_admin(desk, request, "data.export")
         wanted = await read_contract(request, call, ExportRequest)
         call.target = wanted.path
-        n_rows = await _data_of(parts).export(wanted.path, wanted.after_seq)
+        n_rows = await _data_of(parts).export(wanted.path, wanted.after_seq, wanted.for_fit)
         return one(ExportReport(path=wanted.path, n_rows=n_rows))
 
     @router.delete("", operation_id="purge_data", responses={200: {"model": PurgeReport}})

@@ -52,22 +52,27 @@ class SqlOutcomeData:
             places=(*held, *kept),
         )
 
-    def export(self, path: Path, after_seq: int, at_s: float) -> int:
+    def export(self, path: Path, after_seq: int, at_s: float, for_fit: bool = False) -> int:
         """Write the outcomes after this number as Parquet; the file is there whole or not at all. Returns the rows.
 
+        Args:
+            path: Absolute, ends in .parquet.
+            after_seq: 0 = all.
+            at_s: Unix time, now.
+            for_fit: Only outcomes with a text and a score.
         Raises:
             RequestError: No absolute path to a `.parquet` file, no such directory, or another's file is there.
         """
         _check_target(path)
         with self._files:
-            return self._write_export(path, after_seq, at_s)
+            return self._write_export(path, after_seq, at_s, for_fit)
 
-    def _write_export(self, path: Path, after_seq: int, at_s: float) -> int:
+    def _write_export(self, path: Path, after_seq: int, at_s: float, for_fit: bool) -> int:
         self._note_export(path, at_s, 0)  # before the file exists, so that no purge can miss it
         try:
             with ExportWriter(path) as writer:
                 seq = after_seq
-                while rows := self._rows_after(seq):
+                while rows := self._rows_after(seq, for_fit):
                     writer.write(rows)
                     seq = rows[-1].seq
         except OSError as error:
@@ -123,12 +128,13 @@ class SqlOutcomeData:
                 connection.execute(learner.update().values(online=b""))
         return n_outcomes
 
-    def _rows_after(self, seq: int) -> list[Row[Any]]:
+    def _rows_after(self, seq: int, for_fit: bool) -> list[Row[Any]]:
+        is_wanted = and_(outcomes.c.prompt != "", outcomes.c.score.is_not(None)) if for_fit else true()
         query = (
             select(outcomes, *_STATED)
             .outerjoin(_NEWEST, _NEWEST.c.decision_id == outcomes.c.decision_id)
             .outerjoin(feedback, feedback.c.seq == _NEWEST.c.seq)
-            .where(outcomes.c.seq > seq)
+            .where(outcomes.c.seq > seq, is_wanted)
             .order_by(outcomes.c.seq)
             .limit(_ROWS_AT_ONCE)
         )

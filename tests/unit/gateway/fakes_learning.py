@@ -93,8 +93,8 @@ class FakeData:
             places=("/home/outcomes.db",),
         )
 
-    async def export(self, path: str, after_seq: int = 0) -> int:
-        self.calls.append(("export", path, after_seq))
+    async def export(self, path: str, after_seq: int = 0, for_fit: bool = False) -> int:
+        self.calls.append(("export", path, after_seq, for_fit))
         return 2
 
     async def purge(self, actor: str | None = None, before_s: float | None = None) -> int:

@@ -52,6 +52,13 @@ class TestExport:
 
         assert pq.read_table(tmp_path / "out.parquet")["decision_id"].to_pylist() == ["d3"]
 
+    def test_for_a_fit_only_what_has_a_text_and_a_score(self, outcome_store: OutcomeStore, tmp_path: Path) -> None:
+        outcome_store.add([new(1), new(2, 0.0), new(3, 0.0, level="stats"), new(4, 0.0, prompt="")])
+
+        assert outcome_store.export(tmp_path / "out.parquet", 0, AT_S, for_fit=True) == 1
+
+        assert pq.read_table(tmp_path / "out.parquet")["decision_id"].to_pylist() == ["d2"]
+
     @pytest.mark.parametrize("name", ["relative.parquet", "/tmp/out.csv", "/nowhere-at-all/out.parquet"])
     def test_a_path_that_cannot_be_is_refused(self, outcome_store: OutcomeStore, name: str) -> None:
         with pytest.raises(RequestError, match=name):
