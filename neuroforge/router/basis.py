@@ -1,4 +1,4 @@
-"""Features, task probabilities and a fit's predictions -> a short vector that the online posteriors are linear in."""
+"""Features, task probabilities and a fit's directions -> a short vector that the online posteriors are linear in."""
 
 from typing import NamedTuple, Protocol
 
@@ -6,20 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuroforge.contracts.tasks import TASK_TYPES
-from neuroforge.router.features import FeatureMatrix
+from neuroforge.router.embedder import StaticEmbedder
+from neuroforge.router.features import FeatureMatrix, extract_texts
+from neuroforge.router.prototypes import PROTOTYPES
 
 Floats = NDArray[np.float64]
 
 N_TASKS = len(TASK_TYPES)
-N_COMPONENTS = 32
-"""Leading directions of the embedding: model2vec orders them by variance."""
+N_EXAMPLES = sum(len(texts) for texts in PROTOTYPES.values())
+EMBEDDING_SCALE, MARK_SCALE = 4.0, 0.25
+"""Of unit embeddings and standardised surface marks in the distance to an example: at these a text belongs to about ten
+of the examples."""
+MIN_DEVIATION = 0.3
+"""Of a mark among the examples: rarer ones would outweigh everything."""
 
 
 class FittedBasis(Protocol):
     """What of a fitted router matters here."""
 
     def basis(self, features: FeatureMatrix) -> NDArray[np.floating]:
-        """(n, d) low-dimensional description, each column about unit scale."""
+        """(n, d) low-dimensional description, each column about unit scale or below."""
         ...
 
 
@@ -30,30 +36,46 @@ class BasisPrior(NamedTuple):
     """(d,)."""
 
 
-def basis_of(fitted: FittedBasis | None, features: FeatureMatrix, task_probabilities: Floats) -> Floats:
-    """Return (d,): 1, the task probabilities less their mean, and what the fit (or the embedding) says of the text.
+class ExampleBasis:
+    """Stands in for a fit's basis before there is one: how much a text belongs to each of the examples."""
 
-    Its length is fixed for a given fit, and for no fit.
+    def __init__(self, embedder: StaticEmbedder) -> None:
+        examples = extract_texts([text for texts in PROTOTYPES.values() for text in texts], embedder)
+        self._mean = examples.surface.mean(axis=0, dtype=np.float64)
+        self._deviation = np.maximum(examples.surface.std(axis=0, dtype=np.float64), MIN_DEVIATION)
+        self._points = self._place(examples)
+        self._squares = (self._points**2).sum(axis=1)
+
+    def basis(self, features: FeatureMatrix) -> Floats:
+        """Return (n, n_examples): shares that sum to 1, less an even share."""
+        points = self._place(features)
+        closeness = points @ self._points.T - self._squares / 2
+        powers = np.exp(closeness - closeness.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True) - 1.0 / len(self._squares))
+
+    def _place(self, features: FeatureMatrix) -> Floats:
+        marks = (features.surface - self._mean) / self._deviation
+        return np.hstack([EMBEDDING_SCALE * features.embedding.astype(np.float64), MARK_SCALE * marks])
+
+
+def basis_of(described_by: FittedBasis | None, features: FeatureMatrix, task_probabilities: Floats) -> Floats:
+    """Return (d,): 1, the task probabilities less an even share, and what the fit says of the text.
+
+    Its length is fixed for a given fit.
 
     Args:
-        fitted: None = no fit was applied: leading components of the embedding stand in.
+        described_by: The fit, or an ExampleBasis where there is none; None = nothing but the tasks.
         features: One conversation, a matrix of one row.
         task_probabilities: (N_TASKS,), in the order of TASK_TYPES.
     """
-    described = np.asarray(fitted.basis(features)[0], dtype=np.float64) if fitted is not None else _components(features)
-    return np.concatenate([[1.0], np.asarray(task_probabilities) - 1.0 / N_TASKS, described])
-
-
-def _components(features: FeatureMatrix) -> Floats:
-    row = np.asarray(features.embedding[0], dtype=np.float64)
-    out: Floats = np.zeros(N_COMPONENTS)
-    out[: min(N_COMPONENTS, len(row))] = row[:N_COMPONENTS] * np.sqrt(len(row))
-    return out
+    shares = np.asarray(task_probabilities, dtype=np.float64) - 1.0 / N_TASKS
+    described = np.zeros(0) if described_by is None else np.asarray(described_by.basis(features)[0], dtype=np.float64)
+    return np.concatenate([[1.0], shares, described])
 
 
 def basis_prior(fitted: FittedBasis | None, n_basis: int) -> BasisPrior:
     """Return the prior of coefficients of a basis of this length: narrow around a fit, wide without one."""
-    level, task, rest = (0.05, 0.05, 0.01) if fitted is not None else (0.25, 0.2, 0.03)
+    level, task, rest = (0.05, 0.05, 0.01) if fitted is not None else (0.2, 0.1, 0.2)
     variances = np.full(n_basis, rest**2)
     variances[0] = level**2
     variances[1 : 1 + N_TASKS] = task**2

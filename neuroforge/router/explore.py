@@ -12,6 +12,8 @@ MIN_SHARE = 0.01
 """Of every eligible model: what keeps importance weights below 100 and finds a model that got better."""
 N_DRAWS = 512
 """Members of the ensemble: a propensity is a count of them, so its grain is 1/512."""
+BOLDNESS = 0.5
+"""Deviations of a belief that count as one in the draws: with whole ones exploration cost more than it found."""
 _MOST_SHARED = 0.5
 """Of the probability may go to equal shares where very many models are eligible."""
 
@@ -22,8 +24,9 @@ def propensities(
     """Return the exact probability of choosing each model: (m,), summing to 1.
 
     A finite ensemble of utilities, drawn once for each number of models, stands for the belief; each member votes for
-    its best model, and every eligible model gets `min_share` beside its votes. A model whose predicted quality lies
-    more than `quality_floor` below the best one is not eligible: exactly 0. Of equal utilities the first is the best.
+    its best model, and every eligible model gets `min_share` beside its votes. A model that would lie more than
+    `quality_floor` below the best predicted quality even if it were one deviation better than predicted is not
+    eligible: exactly 0. Of equal utilities the first is the best.
 
     Args:
         utility_mean: (m,), what each model is expected to be worth.
@@ -32,9 +35,9 @@ def propensities(
         quality_floor: How much predicted quality exploration may cost at most.
         min_share: Lowered so that all shares together stay below a half where more than 50 models are eligible.
     """
-    eligible = np.flatnonzero(quality >= quality.max() - quality_floor)
+    eligible = np.flatnonzero(quality + utility_std >= quality.max() - quality_floor)
     out = np.zeros(len(quality))
-    draws = utility_mean[eligible] + utility_std[eligible] * ensemble(len(eligible))
+    draws = utility_mean[eligible] + BOLDNESS * utility_std[eligible] * ensemble(len(eligible))
     votes = np.bincount(draws.argmax(axis=1), minlength=len(eligible)) / N_DRAWS
     share = min(min_share, _MOST_SHARED / len(eligible)) if len(eligible) > 1 else 0.0
     out[eligible] = share + (1.0 - share * len(eligible)) * votes

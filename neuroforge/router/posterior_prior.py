@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuroforge.errors import DataError
-from neuroforge.router.basis import N_TASKS, FittedBasis, basis_of, basis_prior
+from neuroforge.router.basis import N_TASKS, ExampleBasis, FittedBasis, basis_of, basis_prior
 from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.features import extract_texts
 
@@ -35,5 +35,6 @@ class PosteriorPrior:
                 raise DataError("the router's embedder is missing: neuroforge models pull potion-base-8m, then restart")
             return np.ones(1)
         fitted = None if content is None else self._load_fit(content, self._embedder.sha256)
-        n_basis = len(basis_of(fitted, extract_texts([""], self._embedder), np.full(N_TASKS, 1.0 / N_TASKS)))
+        described_by = ExampleBasis(self._embedder) if fitted is None else fitted
+        n_basis = len(basis_of(described_by, extract_texts([""], self._embedder), np.full(N_TASKS, 1.0 / N_TASKS)))
         return np.asarray(basis_prior(fitted, n_basis).variances, dtype=np.float64)

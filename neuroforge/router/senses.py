@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from neuroforge.contracts.routing import RoutingRequest
 from neuroforge.contracts.tasks import TASK_TYPES
-from neuroforge.router.basis import basis_of
+from neuroforge.router.basis import ExampleBasis, FittedBasis, basis_of
 from neuroforge.router.belief import Belief
 from neuroforge.router.classify import TaskClassifier, read_learned_tasks
 from neuroforge.router.conversation import read_turns
@@ -35,15 +35,18 @@ class Senses:
         """Takes about a twentieth of a second."""
         self.embedder = embedder
         self._classifier = TaskClassifier(embedder, lengths)
+        self._examples = ExampleBasis(embedder)
 
     def look(self, request: RoutingRequest, belief: Belief, turns: Sequence[str] | None = None) -> Asked:
         """Describe a request; `turns` = its texts where the body is no longer there."""
         texts = read_turns(request.body) if turns is None else turns
         features = extract_conversation(texts, self.embedder)
-        known = learned = None
+        known: FittedBasis = self._examples
+        learned = None
         if belief.fitted is not None:
-            known = _Known(belief.fitted.basis(features))
-            learned = read_learned_tasks(belief.fitted.tasks, np.asarray(known.rows[0], dtype=np.float64))
+            rows = belief.fitted.basis(features)
+            known = _Known(rows)
+            learned = read_learned_tasks(belief.fitted.tasks, np.asarray(rows[0], dtype=np.float64))
         profile = self._classifier.classify(features, texts[-1] if texts else "", request, learned)
         probabilities = np.array([profile.probability_by_task[task] for task in TASK_TYPES])
         return Asked(request, profile, features, basis_of(known, features, probabilities))

@@ -17,8 +17,13 @@ def test_without_uncertainty_the_best_gets_all_but_the_least_shares() -> None:
     assert shares_of([0.5, 0.55, 0.52], [0, 0, 0]) == pytest.approx([0.01, 0.98, 0.01])
 
 
-def test_a_model_below_the_floor_gets_nothing() -> None:
-    assert shares_of([0.8, 0.69, 0.71], [0, 5, 0]) == pytest.approx([0.99, 0, 0.01])
+def test_a_model_that_is_surely_below_the_floor_gets_nothing() -> None:
+    assert shares_of([0.8, 0.69, 0.71], [5, 0, 0])[1] == 0
+
+
+def test_a_model_that_could_reach_the_floor_at_one_deviation_is_eligible() -> None:
+    assert shares_of([0.8, 0.6, 0.6], [0, 0.09, 0.11])[1:].tolist() == pytest.approx([0, 0.01], abs=0.03)
+    assert shares_of([0.8, 0.6, 0.6], [0, 0.09, 0.11])[2] >= 0.01
 
 
 def test_a_model_exactly_at_the_floor_is_eligible() -> None:
@@ -26,7 +31,7 @@ def test_a_model_exactly_at_the_floor_is_eligible() -> None:
 
 
 def test_the_only_eligible_model_gets_everything() -> None:
-    assert shares_of([0.8, 0.2], [1, 1]).tolist() == [1.0, 0.0]
+    assert shares_of([0.8, 0.2], [1, 0.4]).tolist() == [1.0, 0.0]
 
 
 def test_two_equal_beliefs_share_about_equally() -> None:
@@ -40,7 +45,7 @@ def test_with_very_many_models_the_least_shares_leave_half_of_the_probability() 
 
 
 def test_the_frequency_over_100_000_requests_is_the_propensity() -> None:
-    shares = shares_of([0.6, 0.58, 0.55, 0.3, 0.56], [0.02, 0.05, 0.03, 0.3, 0.1])
+    shares = shares_of([0.6, 0.58, 0.55, 0.3, 0.56], [0.02, 0.05, 0.03, 0.1, 0.1])
     n_requests = 100_000
     drawn = [draw(shares, 7, f"request-{index}", 3) for index in range(n_requests)]
     counts = np.bincount(drawn, minlength=5)
@@ -82,7 +87,7 @@ def test_propensities_sum_to_one_and_every_eligible_model_has_one_percent(
 ) -> None:
     mean, std, quality = (np.array(column) for column in zip(*rows, strict=True))
     shares = propensities(mean, std, quality, floor)
-    is_eligible = quality >= quality.max() - floor
+    is_eligible = quality + std >= quality.max() - floor
     assert shares.sum() == pytest.approx(1.0)
     assert np.all(shares[~is_eligible] == 0)
     assert np.all(shares[is_eligible] >= 0.01 - 1e-12)

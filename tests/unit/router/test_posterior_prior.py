@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from neuroforge.errors import DataError
-from neuroforge.router.basis import N_COMPONENTS, N_TASKS
+from neuroforge.router.basis import N_EXAMPLES, N_TASKS
 from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.features import FeatureMatrix
 from neuroforge.router.posterior_prior import PosteriorPrior
@@ -25,7 +25,7 @@ def embedder(tmp_path: Path) -> StaticEmbedder:
 def test_without_a_fit_the_basis_is_of_tasks_and_the_embedding(embedder: StaticEmbedder) -> None:
     prior_of = PosteriorPrior(embedder, lambda content, sha256: Fitted())
 
-    assert prior_of(None).shape == (1 + N_TASKS + N_COMPONENTS,)
+    assert prior_of(None).shape == (1 + N_TASKS + N_EXAMPLES,)
 
 
 def test_with_a_fit_the_basis_is_the_fits(embedder: StaticEmbedder) -> None:

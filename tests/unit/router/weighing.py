@@ -8,14 +8,14 @@ import numpy as np
 from neuroforge.contracts.outcomes import LearnerSnapshot
 from neuroforge.contracts.routing import Prediction
 from neuroforge.contracts.rules import RoutingRules
-from neuroforge.router.basis import N_COMPONENTS, N_TASKS, basis_prior
+from neuroforge.router.basis import N_EXAMPLES, N_TASKS, basis_prior
 from neuroforge.router.belief import Belief
 from neuroforge.router.online import OnlinePosterior
 from neuroforge.router.rules import RulesView
 from neuroforge.router.select import Candidate
 from tests.fakes import endpoint
 
-N_BASIS = 1 + N_TASKS + N_COMPONENTS
+N_BASIS = 1 + N_TASKS + N_EXAMPLES
 
 
 def prediction(model_id: str = "a", **changes: Any) -> Prediction:

@@ -1,0 +1,92 @@
+"""Evidence of all models -> posteriors of their coefficients, which share what all models have in common."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+COMMON_RATIO = 1.5
+"""Prior variance of what all models share, over that of what one model adds: questions differ more than models do."""
+
+
+MAX_STACKS = 32
+"""Sets of candidates whose arrays are kept side by side."""
+_NOTHING: Floats = np.zeros(0)
+
+
+@dataclass(frozen=True)
+class Own:
+    """One model, given what all share."""
+
+    covariance: Floats
+    """(d, d), of what it adds."""
+    mean: Floats
+    """(d,), of its coefficients if what all share were nought."""
+    information: Floats
+    """(d, d), what it tells of what all share."""
+    moment: Floats
+    """(d,)."""
+
+
+@dataclass
+class Hierarchy:
+    """coefficients of a model = common + own: common ~ N(0, COMMON_RATIO * variances), own ~ N(0, variances).
+
+    The posterior is exact: each model's own part is integrated out of what it says of the common part.
+    """
+
+    variances: Floats
+    """(d,)."""
+    owns: dict[str, Own] = field(default_factory=dict)
+    _stacks: dict[tuple[str, ...], tuple[Floats, Floats]] = field(default_factory=dict)
+    common_mean: Floats = field(init=False)
+    common_covariance: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.combine()
+
+    def put(self, model_id: str, information: Floats, moment: Floats) -> None:
+        """Take a model's evidence, in inverse variances; `combine` follows when all are there."""
+        precision = np.diag(1.0 / self.variances) + information
+        covariance = np.asarray(np.linalg.inv(precision), dtype=np.float64)
+        product = information @ covariance
+        self.owns[model_id] = Own(
+            covariance=covariance,
+            mean=covariance @ moment,
+            information=information - product @ information,
+            moment=moment - product @ moment,
+        )
+
+    def combine(self) -> None:
+        """Infer what all models share."""
+        self._stacks.clear()
+        n_basis = len(self.variances)
+        precision = np.diag(1.0 / (COMMON_RATIO * self.variances))
+        moment = np.zeros(n_basis)
+        for own in self.owns.values():
+            precision += own.information
+            moment += own.moment
+        self.common_covariance = np.asarray(np.linalg.inv(precision), dtype=np.float64)
+        self.common_mean = self.common_covariance @ moment
+
+    def predict(self, model_ids: Sequence[str], basis: Floats) -> tuple[Floats, Floats]:
+        """Return mean and variance of each model's value at this basis, (m,) each; of an unknown one what all share."""
+        means, covariances = self._stacked(tuple(model_ids))
+        directions = covariances @ basis
+        passed = directions / self.variances
+        variance = directions @ basis + ((passed @ self.common_covariance) * passed).sum(axis=1)
+        return means @ basis + passed @ self.common_mean, np.maximum(variance, 0.0)
+
+    def _stacked(self, model_ids: tuple[str, ...]) -> tuple[Floats, Floats]:
+        """(m, d) and (m, d, d); kept, as the same models are asked for again and again."""
+        if (found := self._stacks.get(model_ids)) is None:
+            unknown = Own(np.diag(self.variances), np.zeros_like(self.variances), _NOTHING, _NOTHING)
+            owns = [self.owns.get(model_id, unknown) for model_id in model_ids]
+            found = np.array([own.mean for own in owns]), np.array([own.covariance for own in owns])
+            if len(self._stacks) >= MAX_STACKS:
+                self._stacks.clear()
+            self._stacks[model_ids] = found
+        return found
