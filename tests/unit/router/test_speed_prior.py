@@ -1,5 +1,6 @@
 import pytest
 
+from neuroforge.contracts.models import EngineKind
 from neuroforge.router.speed_prior import MAX_RATIO, fill_unknown, size_of
 from tests.fakes import endpoint
 
@@ -23,6 +24,13 @@ def test_without_sizes_the_fastest_measured_one_counts() -> None:
 
 def test_without_any_measurement_the_prior_scales_with_size() -> None:
     assert fill_unknown([None, None], [None, 5e8], 2.0) == [2.0, 1.0]
+
+
+def test_a_larger_model_of_a_server_is_only_a_little_slower() -> None:
+    small, large = (size_of(endpoint(name, engine=EngineKind.OPENAI_HTTP)) for name in ("a-1b", "a-70b"))
+    assert small is not None
+    assert large is not None
+    assert large / small == pytest.approx(3.58, abs=0.01)
 
 
 def test_the_size_is_read_from_names_and_tags() -> None:
