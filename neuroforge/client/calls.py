@@ -108,7 +108,7 @@ def status() -> Call[GatewayStatus]:
 
 def models() -> Call[tuple[ModelStatus, ...]]:
     """GET /admin/v1/models."""
-    return Call("GET", "/admin/v1/models", _contracts(ModelStatus))
+    return Call("GET", "/admin/v1/models", as_contracts(ModelStatus))
 
 
 def load(model_id: str, spec: ModelSpec | None) -> Call[ModelStatus]:
@@ -140,7 +140,7 @@ def create_key(spec: KeySpec) -> Call[CreatedKey]:
 
 def list_keys() -> Call[tuple[KeyView, ...]]:
     """GET /admin/v1/keys."""
-    return Call("GET", "/admin/v1/keys", _contracts(KeyView))
+    return Call("GET", "/admin/v1/keys", as_contracts(KeyView))
 
 
 def revoke_key(key_id: str) -> Call[KeyView]:
@@ -151,7 +151,7 @@ def revoke_key(key_id: str) -> Call[KeyView]:
 def tail_audit(limit: int, after_seq: int) -> Call[tuple[AuditRecord, ...]]:
     """GET /admin/v1/audit."""
     query = urlencode({"limit": limit, "after_seq": after_seq})
-    return Call("GET", f"/admin/v1/audit?{query}", _contracts(AuditRecord))
+    return Call("GET", f"/admin/v1/audit?{query}", as_contracts(AuditRecord))
 
 
 def verify_audit() -> Call[AuditVerdict]:
@@ -214,7 +214,9 @@ def as_contract(kind: type[C]) -> Callable[[bytes], C]:
     return read
 
 
-def _contracts(kind: type[C]) -> Callable[[bytes], tuple[C, ...]]:
+def as_contracts(kind: type[C]) -> Callable[[bytes], tuple[C, ...]]:
+    """Read a body whose `data` is a list of such messages."""
+
     def read(body: bytes) -> tuple[C, ...]:
         try:
             return TypeAdapter(tuple[kind, ...]).validate_python(_data(body))  # type: ignore[valid-type]

@@ -15,6 +15,7 @@ from neuroforge.contracts.ports import Clock
 from neuroforge.gateway.admin import fleet_router
 from neuroforge.gateway.admin_keys import audit_router, keys_router
 from neuroforge.gateway.admin_learning import data_router, router_router
+from neuroforge.gateway.admin_rules import rules_router
 from neuroforge.gateway.ask import Ask
 from neuroforge.gateway.chat import parse_chat
 from neuroforge.gateway.completions import parse_completion
@@ -73,6 +74,7 @@ def build_app(parts: GatewayParts) -> FastAPI:
     app.include_router(audit_router(parts, desk, exchange))
     app.include_router(learning_router(parts, desk))
     app.include_router(router_router(parts, desk))
+    app.include_router(rules_router(parts, desk))
     app.include_router(data_router(parts, desk))
     install_openapi(app)
     return app

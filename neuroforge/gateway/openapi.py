@@ -13,6 +13,7 @@ from neuroforge.contracts.keys import KeySpec
 from neuroforge.contracts.models import ModelSpec, ReplicaRange
 from neuroforge.contracts.outcomes import ExportRequest, Feedback, FitUpload
 from neuroforge.contracts.routing import Decision
+from neuroforge.contracts.rules import InsightRequest, RoutingRules
 from neuroforge.gateway.probes import COUNT, LABELS
 from neuroforge.gateway.responses_wire import RESPONSE
 from neuroforge.gateway.wire_requests import CHAT, COMPLETION, EMBEDDING
@@ -33,7 +34,17 @@ _ANSWERS: dict[str, type[BaseModel]] = {
     "/v1/label_logprobs": LabelLogprobs,
     "/v1/route": Decision,
 }
-_BODIES = (ModelSpec, ReplicaRange, ApplyRequest, KeySpec, Feedback, ExportRequest, FitUpload)
+_BODIES = (
+    ModelSpec,
+    ReplicaRange,
+    ApplyRequest,
+    KeySpec,
+    Feedback,
+    ExportRequest,
+    FitUpload,
+    RoutingRules,
+    InsightRequest,
+)
 _ERRORS = {
     400: "The request is wrong; `param` names the field.",
     401: "No API key, or none that is known.",

@@ -23,6 +23,7 @@ from neuroforge.router.shadow import ShadowBook
 REPLAYED = 10_000
 """The newest scored decisions that a replay looks at."""
 PROPOSAL_BYTES = 4
+DEFAULTS_ID = "defaults"
 FORCE_HINT = "force it to apply it all the same"
 _OPEN: tuple[RulesState, ...] = ("proposed", "shadow", "refused")
 """States from which rules can still be applied."""
@@ -86,9 +87,10 @@ class Rulebook:
         return self._live
 
     def list_rules(self) -> tuple[RulesEntry, ...]:
-        """As RulesStore.list_rules."""
+        """As RulesStore.list_rules; the last are the defaults, version 0."""
         self._shadows.flush()
-        return self._table.list_entries()
+        state: RulesState = "applied" if self._live.version == 0 else "superseded"
+        return *self._table.list_entries(), RulesEntry(rules=self._defaults, proposal_id=DEFAULTS_ID, state=state)
 
     def propose_rules(self, rules: RoutingRules) -> RulesEntry:
         """As RulesStore.propose_rules. What the proposal leaves out of holdout_share, explore and quality_floor stays.
@@ -178,7 +180,7 @@ class Rulebook:
         self._shadows.observe(decisions)
 
     def flush(self) -> None:
-        """Write what the rules in shadow have gathered; done every few seconds anyway."""
+        """Write what the rules in shadow have gathered; done every few seconds as well."""
         self._shadows.flush()
 
     def _propose(self, rules: RoutingRules, live: RoutingRules) -> RulesEntry:

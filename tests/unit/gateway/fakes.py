@@ -28,11 +28,12 @@ from neuroforge.contracts.models import EngineKind, ModelEndpoint, ModelSpec, Mo
 from neuroforge.contracts.routing import Chunk, Completed, Decided, Decision, FleetSnapshot, RoutingRequest, StreamEvent
 from neuroforge.contracts.rules import Insight, RulesEntry
 from neuroforge.contracts.tasks import Member, Task, TaskResult
-from neuroforge.errors import ConflictError, ModelNotFound, NotFound
+from neuroforge.errors import ModelNotFound, NotFound
 from neuroforge.gateway.app import build_app
 from neuroforge.gateway.parts import GatewayOptions, GatewayParts
 from tests.fakes import FakeMetrics
 from tests.unit.gateway.fakes_learning import FakeData, FakeLearner
+from tests.unit.gateway.fakes_rules import FakeRules, entry
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 
@@ -152,6 +153,7 @@ class FakeTasks:
     error: Exception | None = None
     routings: list[RoutingRequest] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
+    updates: list[tuple[tuple[Insight, ...], bool]] = field(default_factory=list)
 
     async def execute_task(self, task: Task, caller: RoutingRequest) -> TaskResult:
         self.tasks.append(task)
@@ -165,7 +167,8 @@ class FakeTasks:
         return decision(routing.model_id or "small")
 
     async def update_routing_rules(self, insights: tuple[Insight, ...], shadow: bool = False) -> RulesEntry:
-        raise ConflictError("this server keeps no routing rules")
+        self.updates.append((insights, shadow))
+        return entry("known", "applied")
 
 
 @dataclass
@@ -296,6 +299,7 @@ class Gateway:
     fleet: FakeFleet = field(default_factory=FakeFleet)
     state: FakeState = field(default_factory=FakeState)
     learner: FakeLearner = field(default_factory=FakeLearner)
+    rules: FakeRules | None = field(default_factory=FakeRules)
     data: FakeData = field(default_factory=FakeData)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -312,6 +316,7 @@ class Gateway:
                 fleet=self.fleet,
                 state=self.state,
                 learner=self.learner,
+                rules=self.rules,
                 data=self.data,
                 metrics=self.metrics,
                 metrics_source=FakeMetricsSource(),

@@ -52,7 +52,10 @@ def insight(mean: float) -> Insight:
 
 def test_before_any_rules_the_defaults_are_in_force(desk: Desk) -> None:
     book = Rulebook(SqlRulesTable(desk.database), desk.clock, lambda n: [], RoutingRules(holdout_share=0.2))
-    assert (book.live.version, book.live.holdout_share, book.list_rules()) == (0, 0.2, ())
+    assert (book.live.version, book.live.holdout_share) == (0, 0.2)
+    assert [(one.proposal_id, one.state, one.rules.version) for one in book.list_rules()] == [
+        ("defaults", "applied", 0)
+    ]
 
 
 def test_a_proposal_is_replayed_and_has_no_effect(desk: Desk) -> None:
@@ -63,7 +66,7 @@ def test_a_proposal_is_replayed_and_has_no_effect(desk: Desk) -> None:
     assert entry.replay is not None
     assert entry.replay.difference.mean == pytest.approx(0.25)
     assert (entry.replay.effective_sample_size, entry.replay.n_changed) == (pytest.approx(400), 800)
-    assert (book.live.version, book.list_rules()) == (0, (entry,))
+    assert (book.live.version, book.list_rules()[:-1]) == (0, (entry,))
 
 
 def test_on_too_few_outcomes_a_proposal_is_refused_with_the_number(desk: Desk) -> None:
@@ -164,7 +167,7 @@ def test_a_rollback_is_a_new_version_with_the_old_demands(history: Rulebook) -> 
     entry = history.rollback_rules()
     assert (entry.rules.version, entry.rules.pins, entry.restored_version) == (3, PIN_A.pins, 1)
     assert (entry.rules.reason, history.live.version) == ("rollback to version 1", 3)
-    assert [one.state for one in history.list_rules()] == ["applied", "rolled_back", "superseded"]
+    assert [one.state for one in history.list_rules()] == ["applied", "rolled_back", "superseded", "superseded"]
 
 
 def test_rolling_back_again_goes_further_back_not_to_what_was_rolled_back(history: Rulebook) -> None:
@@ -199,14 +202,14 @@ def test_insights_that_the_log_does_not_prove_come_back_refused_with_the_reason(
     book = desk.open()
     entry = book.update_rules((insight(0.05),), ("a", "b"))
     assert (entry.state, str(entry.note)[:49]) == ("refused", "not proven: the gain on logged outcomes is +0.000")
-    assert (book.live.version, book.list_rules()) == (0, (entry,))
+    assert (book.live.version, book.list_rules()[:-1]) == (0, (entry,))
 
 
 def test_unproven_insights_may_run_in_shadow(desk: Desk) -> None:
     book = desk.open()
     entry = book.update_rules((insight(0.05),), ("a", "b"), shadow=True)
     assert (entry.state, str(entry.note)[:19]) == ("shadow", "not enough evidence")
-    assert book.list_rules() == (entry,)
+    assert book.list_rules()[:-1] == (entry,)
 
 
 def test_insights_that_the_log_contradicts_are_refused_even_for_the_shadow(desk: Desk) -> None:
@@ -263,7 +266,7 @@ def test_applied_rules_leave_the_shadow_with_what_they_gathered(desk: Desk) -> N
     applied = book.apply_rules(proposal_id)
     book.observe([drawn("b", EVEN, a=0.7, b=0.5)])
     assert (applied.state, applied.shadow and applied.shadow.n) == ("applied", 2)
-    assert book.list_rules() == (applied,)
+    assert book.list_rules()[:-1] == (applied,)
 
 
 def test_a_tally_goes_on_from_its_own_estimate() -> None:
