@@ -53,14 +53,16 @@ class Evidence:
         self.moment *= factor
         self.weight *= factor
 
-    def is_surprised(self, deviations: float) -> bool:
+    def is_surprised(self, deviations: float, weight: float) -> bool:
         """Add one standardised residual; return whether they lean so far that the model must have changed.
 
+        An outcome of little weight leans as little: failures all count while good answers go mostly unrated, so they
+        always lean to one side, which is no change.
         Source: Page's CUSUM, Biometrika 41 (1954).
         """
         step = float(np.clip(deviations, -MOST_SURPRISE, MOST_SURPRISE))
-        self.up = max(0.0, self.up + step - SLACK)
-        self.down = max(0.0, self.down - step - SLACK)
+        self.up = max(0.0, self.up + weight * (step - SLACK))
+        self.down = max(0.0, self.down - weight * (step + SLACK))
         return max(self.up, self.down) > ALARM
 
     def drop(self, at_s: float, scale: float) -> None:

@@ -90,7 +90,8 @@ class OnlinePosterior:
         self._newest_s = max(self._newest_s, at_s)
         known.add(basis, residual, weight * self._growth(at_s))
         self._dirty[model_id] = self._dirty.get(model_id, 0) + 1
-        if is_news and known.is_surprised((residual - mean) / float(np.hypot(std, NOISE_VARIANCE**0.5))):
+        deviations = (residual - mean) / float(np.hypot(std, NOISE_VARIANCE**0.5))
+        if is_news and known.is_surprised(deviations, weight):
             self._change(model_id, at_s)
 
     def predict(self, model_ids: Sequence[str], basis: Floats) -> tuple[Floats, Floats]:

@@ -44,6 +44,17 @@ class TestExchange:
 
         assert bench.correction() == pytest.approx(learned(-0.5, 0.02))
 
+    def test_failures_alone_are_no_change_of_the_model(self, bench: Bench) -> None:
+        """Failures are all scored and good answers are not, so residuals lean to one side for ever."""
+        for number in range(20):
+            bench.report(record(number))
+            bench.learner.give_feedback(good(number), None)
+        bench.report(*(record(number) for number in range(100, 1100)))
+        bench.report(*(record(number, status=502, at_s=START_S + 1) for number in range(2000, 2200)))
+
+        assert bench.weight() == pytest.approx(20 + 200 * 0.02, rel=0.01)
+        assert bench.correction() > 0.2
+
     def test_a_report_that_comes_twice_counts_once(self, bench: Bench) -> None:
         for _ in range(2):
             bench.report(record(1, status=502), record(1, status=502), record(2))
