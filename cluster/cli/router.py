@@ -2,7 +2,7 @@
 
 import typer
 
-from cluster.cli import router_fit, router_live
+from cluster.cli import router_fit, router_live, router_rules
 from cluster.cli.router_explain import explain
 from cluster.cli.router_label import label
 
@@ -11,3 +11,4 @@ app.command("explain")(explain)
 router_live.add_commands(app)
 app.command("label")(label)
 router_fit.add_commands(app)
+app.add_typer(router_rules.app, name="rules")

@@ -24,7 +24,7 @@ REPLAYED = 10_000
 """The newest scored decisions that a replay looks at."""
 PROPOSAL_BYTES = 4
 DEFAULTS_ID = "defaults"
-FORCE_HINT = "force it to apply it all the same"
+FORCE_HINT = "force it (force=true, or --force) to apply it all the same"
 _OPEN: tuple[RulesState, ...] = ("proposed", "shadow", "refused")
 """States from which rules can still be applied."""
 
