@@ -14,7 +14,7 @@ from neuroforge.contracts.rules import QualityPrior, RoutingRules, Threshold
 from neuroforge.contracts.tasks import TaskType
 from neuroforge.router.explore import propensities
 from neuroforge.router.rules import SCALARS, RulesView
-from neuroforge.router.utility import WEIGHTS_BY_POLICY
+from neuroforge.router.utility import WEIGHTS_BY_POLICY, weigh_costs
 
 Shares = Mapping[str, float]
 """Probability by model id, summing to 1; empty = no candidate is left and the request is refused."""
@@ -128,9 +128,10 @@ class RulesPolicy:
         self, decision: Decision, open_views: Sequence[CandidateView], task: TaskType | None, base: RulesView
     ) -> list[_Option]:
         """Those that were weighed, with what costs weigh in the smaller field and with the new rules' priors."""
-        scale = _cost_scale(decision, open_views)
+        weighed = [view for view in open_views if view.prediction is not None and view.utility is not None]
+        costs = _costs(decision, weighed) if weighed else {}
         found = []
-        for view in open_views:
+        for view in weighed:
             prediction, terms = view.prediction, view.utility
             if prediction is None or terms is None:
                 continue
@@ -139,20 +140,23 @@ class RulesPolicy:
             if old != new:
                 quality = _exchange(quality, prediction.n_outcomes, old, new)
             weight = terms.quality / prediction.quality if prediction.quality > 0 else 1.0
-            utility = weight * quality - scale * terms.cost - terms.latency - terms.prefix
+            utility = weight * quality - costs[view.model_id] - terms.latency - terms.prefix
             found.append(_Option(view, quality, prediction.quality_std, utility, weight))
         return found
 
 
-def _cost_scale(decision: Decision, open_views: Sequence[CandidateView]) -> float:
-    """By what a policy's costs change when fewer candidates share its fixed sum; 1 where a request set a price."""
-    logged = [view.utility.cost for view in decision.candidates if view.utility is not None]
-    left = [view.utility.cost for view in open_views if view.utility is not None]
-    share = WEIGHTS_BY_POLICY[decision.policy].cost_share if decision.policy in WEIGHTS_BY_POLICY else 0.0
-    if not left or len(left) == len(logged) or sum(left) == 0:
-        return 1.0
-    is_relative = abs(sum(logged) / len(logged) - share) < _SAME_COST
-    return share * len(left) / sum(left) if is_relative else 1.0
+def _costs(decision: Decision, views: Sequence[CandidateView]) -> dict[str, float]:
+    """What costs count among these: a policy weighs them relative to one another, a request's own price does not."""
+    weights = WEIGHTS_BY_POLICY.get(decision.policy)
+    logged = [view for view in decision.candidates if view.utility is not None and view.prediction is not None]
+    costs = {view.model_id: view.utility.cost for view in logged if view.utility is not None}
+    if weights is None or len(views) == len(logged):
+        return costs
+    relative = weigh_costs([view.prediction for view in logged if view.prediction is not None], weights)
+    if any(abs(found - cost) > _SAME_COST for found, cost in zip(relative, costs.values(), strict=True)):
+        return costs
+    left = weigh_costs([view.prediction for view in views if view.prediction is not None], weights)
+    return {view.model_id: cost for view, cost in zip(views, left, strict=True)}
 
 
 def _explore(ranked: Sequence[_Option], quality_floor: float) -> Shares:

@@ -41,7 +41,7 @@ def weigh(
     per_quality = weights.quality if explicit.quality is None else explicit.quality
     per_s = weights.latency_per_s if explicit.latency_per_s is None else explicit.latency_per_s
     target_s = weights.target_latency_s if explicit.target_latency_s is None else explicit.target_latency_s
-    costs = _costs(predictions, weights, explicit.cost_per_usd)
+    costs = weigh_costs(predictions, weights, explicit.cost_per_usd)
     terms = []
     for prediction, cost, reading_s in zip(predictions, costs, prefix_s, strict=True):
         quality = per_quality * prediction.quality
@@ -57,7 +57,8 @@ def quality_weight(policy: Policy, explicit: UtilityWeights) -> float:
     return WEIGHTS_BY_POLICY[policy].quality if explicit.quality is None else explicit.quality
 
 
-def _costs(predictions: Sequence[Prediction], weights: PolicyWeights, per_usd: float | None) -> list[float]:
+def weigh_costs(predictions: Sequence[Prediction], weights: PolicyWeights, per_usd: float | None = None) -> list[float]:
+    """Return what each model's cost counts: at the request's own price, else as a share among these candidates."""
     if per_usd is not None:
         return [per_usd * one.cost_usd for one in predictions]
     spent = [one.cost_usd for one in predictions]
