@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from neuroforge.contracts.chat import EngineRequest
 from neuroforge.contracts.models import ModelState
 from neuroforge.contracts.ports import FleetView, Metrics, Router
-from neuroforge.contracts.routing import CandidateView, Decision, RoutingRequest
+from neuroforge.contracts.routing import CandidateView, Decision, RoutingRequest, Spent
 from neuroforge.errors import EngineOverloaded, EngineUnavailable, NeuroForgeError
 from neuroforge.orchestrator.breaker import Breakers
 from neuroforge.orchestrator.hedge import MIN_FACTOR, Attempt, Choices, HedgeBudget, LatencyTail, Patience, Race, Wait
@@ -64,6 +64,7 @@ class Tries:
         self._budget = budget
         self._is_stream = request.stream
         self._tail = shared.first_tail if request.stream else shared.whole_tail
+        self._records: list[Record] = []
 
     def first(self) -> Record:
         """The router's choice.
@@ -71,7 +72,11 @@ class Tries:
         Raises:
             NeuroForgeError: As Router.decide.
         """
-        return self._shared.reporter.record(self._shared.decide(self._routing), self._request)
+        return self._next(self._shared.decide(self._routing))
+
+    def spent_beside(self, winner: Record | None) -> tuple[Spent, ...]:
+        """What all attempts but this one have cost."""
+        return tuple(spent for one in self._records if one is not winner and (spent := one.spent) is not None)
 
     def can_adapt(self, record: Record) -> bool:
         """Whether lateness may change the model. A model that must load first is waited for: no ready one fits."""
@@ -88,8 +93,8 @@ class Tries:
         first: Record,
         begin: Callable[[Record], Coroutine[Any, Any, T]],
         discard: Callable[[T], Coroutine[Any, Any, None]],
-    ) -> tuple[Attempt[T], T, Race[T]]:
-        """As Race.run; learns how late answers are, and counts what was done about it."""
+    ) -> tuple[Record, T]:
+        """The first answer and who gave it; learns how late answers are, and counts what was done about it."""
         shared = self._shared
         shared.hedges.earn()
         choices = Choices(begin, self.after_error, self._beside, self._patience, discard)
@@ -100,7 +105,7 @@ class Tries:
             self._settle(race.ended, None)
             raise
         self._settle(race.ended, winner)
-        return winner, answer, race
+        return winner.record, answer
 
     def after_error(self, record: Record, error: EngineUnavailable | EngineOverloaded) -> Record:
         """For a policy the best model that was not tried yet; else raise what the last one said."""
@@ -140,7 +145,9 @@ class Tries:
         return self._next(decision)
 
     def _next(self, decision: Decision) -> Record:
-        return self._shared.reporter.record(decision, self._request)
+        record = self._shared.reporter.record(decision, self._request)
+        self._records.append(record)
+        return record
 
     def _exclude(self, record: Record) -> None:
         excluded = self._routing.excluded_models | {record.decision.model_id}

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from neuroforge.contracts.ports import Clock
-from neuroforge.contracts.routing import Spent
 from neuroforge.errors import EngineOverloaded, EngineUnavailable
 from neuroforge.orchestrator.outcome import Record, StopReason
 
@@ -121,11 +120,6 @@ class Race(Generic[T]):
         self._running: list[Attempt[T]] = []
         self._ended: list[Attempt[T]] = []
         self._can_hedge = True
-
-    @property
-    def spent(self) -> tuple[Spent, ...]:
-        """What the attempts that did not win have cost."""
-        return tuple(spent for one in self._ended if (spent := one.record.spent) is not None)
 
     @property
     def ended(self) -> tuple[Attempt[T], ...]:

@@ -20,13 +20,9 @@ OutcomeSink = Callable[[Outcome], None]
 
 CLIENT_CLOSED = 499
 """nginx's status for a client that went away."""
-StopReason = Literal["hedge_lost", "too_slow", "not_needed"]
-"""Why we ended an attempt ourselves: another answered first, its time was up, or its answer was no longer needed."""
-STATUS_BY_STOP: dict[StopReason, int] = {
-    "hedge_lost": CLIENT_CLOSED,
-    "too_slow": EngineTimeout.http_status,
-    "not_needed": CLIENT_CLOSED,
-}
+StopReason = Literal["hedge_lost", "too_slow"]
+"""Why we ended an attempt ourselves: another one answered first, or its time was up."""
+STATUS_BY_STOP: dict[StopReason, int] = {"hedge_lost": CLIENT_CLOSED, "too_slow": EngineTimeout.http_status}
 TELLING_TIMEOUT_S = 30.0
 """A deadline that passed sooner tells more of the caller's patience than of the model's health."""
 

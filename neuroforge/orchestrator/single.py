@@ -47,8 +47,10 @@ class SingleExecution:
     sleep: Sleep
     rng: random.Random
 
-    async def complete(self, routing: RoutingRequest, request: EngineRequest) -> Completed:
-        """As Orchestrator.complete."""
+    async def complete(
+        self, routing: RoutingRequest, request: EngineRequest, spent: list[Spent] | None = None
+    ) -> Completed:
+        """As Orchestrator.complete; `spent` takes what the other attempts cost, also of a request that fails."""
         budget = self.budget(request.deadline_s)
         tries = Tries(self.adaptation, routing, request, budget)
 
@@ -64,14 +66,20 @@ class SingleExecution:
                 return body
 
         record = tries.first()
-        while True:
-            try:
-                if not tries.can_adapt(record):
-                    return Completed(decision=record.decision, body=await begin(record))
-                winner, body, race = await tries.race(record, begin, _forget)
-                return Completed(decision=winner.record.decision, body=body, spent=race.spent)
-            except (EngineUnavailable, EngineOverloaded) as error:
-                record = tries.after_error(record, error)
+        winner: Record | None = None
+        try:
+            while True:
+                try:
+                    if tries.can_adapt(record):
+                        winner, body = await tries.race(record, begin, _forget)
+                    else:
+                        body, winner = await begin(record), record
+                    return Completed(decision=winner.decision, body=body, spent=tries.spent_beside(winner))
+                except (EngineUnavailable, EngineOverloaded) as error:
+                    record = tries.after_error(record, error)
+        finally:
+            if spent is not None:
+                spent.extend(tries.spent_beside(winner))
 
     async def stream(self, routing: RoutingRequest, request: EngineRequest) -> AsyncGenerator[StreamEvent, None]:
         """As Orchestrator.stream.
@@ -82,7 +90,6 @@ class SingleExecution:
         budget = self.budget(request.deadline_s)
         tries = Tries(self.adaptation, routing, request, budget)
         record = tries.first()
-        spent: tuple[Spent, ...] = ()
 
         async def begin(record: Record) -> Opened:
             events = self._stream_once(record, budget)
@@ -91,13 +98,12 @@ class SingleExecution:
         while True:
             try:
                 if tries.can_adapt(record):
-                    winner, opened, race = await tries.race(record, begin, _close)
-                    record, spent = winner.record, race.spent
+                    record, opened = await tries.race(record, begin, _close)
                 else:
                     opened = await begin(record)
                 async with aclosing(opened.events):
                     if opened.first is not None:
-                        yield Decided(decision=record.decision, spent=spent)
+                        yield Decided(decision=record.decision, spent=tries.spent_beside(record))
                         yield opened.first
                     async for event in opened.events:
                         yield event
