@@ -13,11 +13,11 @@ from neuroforge.router.features import FeatureMatrix
 Floats = NDArray[np.float64]
 Points = NDArray[np.float32]
 
-N_LANDMARKS = 1_000
-SURFACE_WEIGHT = 1.5
+N_LANDMARKS = 2_000
+SURFACE_WEIGHT = 0.7
 """Mean squared length that the surface marks add to a point; the embedding adds 1."""
-WIDTH = 2.0
-"""Squared distance at which similarity has fallen to 1/e; two random texts are about 5 apart."""
+WIDTH = 1.0
+"""Squared distance at which similarity has fallen to 1/e; two random texts are about 4 apart."""
 N_LEXICAL = 256
 """Dimensions that a text's token counts are hashed into: what the mean of token vectors blurs."""
 LEXICAL_WEIGHT = 0.5

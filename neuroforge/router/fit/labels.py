@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from neuroforge.router.fit.design import Design, LinearHead
 from neuroforge.router.fit.kernel import Points
@@ -17,6 +18,7 @@ MIN_ROWS, MAX_TASKS = 5, 64
 """A task with fewer rows, or beyond the most frequent ones, counts as unnamed."""
 ROWS_A_CLUSTER, MAX_CLUSTERS, N_MOVES = 150, 16, 10
 PENALTIES = (0.1, 0.3, 1.0, 3.0)
+MIXING_PENALTY = 0.01
 TEMPERATURES = (0.03, 0.05, 0.07, 0.1, 0.13, 0.17, 0.22, 0.3, 0.5, 1.0)
 
 
@@ -33,7 +35,7 @@ class Classes(NamedTuple):
 
     names: tuple[str, ...]
     head: LinearHead
-    temperature: float
+    """soften(head) are probabilities."""
     members: Floats
     """(n, n_tasks): the file's word, else the classifier's."""
     probabilities: Floats
@@ -60,12 +62,11 @@ def fit_classes(design: Design, labels: Labels) -> Classes:
     """Return the classifier whose penalty and temperature give left-out rows' classes the highest likelihood."""
     is_named = np.asarray(labels.members.any(axis=1))
     targets = design.fill(labels.members, np.broadcast_to(is_named[:, None], labels.members.shape))
-    scored = design.sample[is_named[design.sample]]
     in_sample = is_named[design.sample]
-    truth = labels.members[scored].argmax(axis=1)
+    truth = labels.members[design.sample[in_sample]]
 
     def loss(head: LinearHead, temperature: float) -> float:
-        found = soften(head.left_out[in_sample], temperature)[np.arange(len(truth)), truth]
+        found = (soften(head.left_out[in_sample] / temperature) * truth).sum(axis=1)
         return float(-np.log(found + 1e-6).mean())
 
     heads = design.solve(targets, PENALTIES)
@@ -74,9 +75,37 @@ def fit_classes(design: Design, labels: Labels) -> Classes:
         for index, head in enumerate(heads)
         for temperature in TEMPERATURES
     )
-    probabilities = soften(design.apply(head), temperature)
+    sharpened = _sharpen(head, temperature, head.left_out[in_sample], truth)
+    probabilities = soften(design.apply(sharpened))
     members = np.where(is_named[:, None], labels.members, probabilities)
-    return Classes(labels.names, head, temperature, members, probabilities)
+    return Classes(labels.names, sharpened, members, probabilities)
+
+
+def _sharpen(head: LinearHead, temperature: float, margins: Floats, truth: Floats) -> LinearHead:
+    """Return the head whose margins go through a softmax regression on left-out margins, pulled to the temperature.
+
+    Least squares finds the classes; how surely a margin speaks for its class, or for one that is easily taken for it,
+    differs from class to class.
+    """
+    n_tasks = truth.shape[1]
+    start = np.eye(n_tasks) / temperature
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        mixing, bias = flat[:-n_tasks].reshape(n_tasks, n_tasks), flat[-n_tasks:]
+        found = soften(margins @ mixing + bias)
+        gap = found - truth
+        moved = mixing - start
+        value = -np.log((found * truth).sum(axis=1) + 1e-12).sum() + MIXING_PENALTY / 2 * (moved**2).sum()
+        gradient = np.concatenate([(margins.T @ gap + MIXING_PENALTY * moved).ravel(), gap.sum(axis=0) + bias])
+        return float(value + (bias**2).sum() / 2), gradient
+
+    flat = minimize(loss, np.append(start.ravel(), np.zeros(n_tasks)), jac=True, method="L-BFGS-B").x
+    mixing, bias = flat[:-n_tasks].reshape(n_tasks, n_tasks), flat[-n_tasks:]
+    return LinearHead(
+        weights=(head.weights @ mixing).astype(np.float32),
+        bias=head.bias @ mixing + bias,
+        left_out=head.left_out @ mixing + bias,
+    )
 
 
 def _cluster(points: Points, n_clusters: int, rng: np.random.Generator) -> NDArray[np.intp]:

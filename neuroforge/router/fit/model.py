@@ -87,8 +87,6 @@ class FittedRouter:
     """Names of the task classes; `cluster-0`, ... where the file names none."""
     kernel: Kernel
     heads: Heads
-    temperature: float
-    """Of the task margins."""
     task_scores: Floats
     """(n_tasks, n_models), mean score by task less the models' means."""
     neighbours: Neighbours
@@ -119,7 +117,7 @@ class FittedRouter:
         return np.hstack([probabilities - 1 / len(self.tasks), np.clip(components, -4, 4)])
 
     def _task_probabilities(self, similarities: Points) -> Floats:
-        return soften(similarities @ self.heads.task + self.heads.task_bias, self.temperature)
+        return soften(similarities @ self.heads.task + self.heads.task_bias)
 
     def _bases(self, points: Points, similarities: Points) -> list[Floats]:
         heads = self.heads
@@ -142,10 +140,9 @@ class FittedRouter:
         return np.asarray(known + unknown, dtype=np.float64)
 
 
-def soften(margins: Floats, temperature: float) -> Floats:
-    """Return probabilities, one row a question."""
-    scaled = (margins - margins.max(axis=1, keepdims=True)) / temperature
-    powers = np.exp(scaled)
+def soften(margins: Floats) -> Floats:
+    """Return probabilities (a softmax), one row a question."""
+    powers = np.exp(margins - margins.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
 
 

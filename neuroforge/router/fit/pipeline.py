@@ -100,7 +100,6 @@ def fit_router(
         tasks=classes.names,
         kernel=kernel,
         heads=_build_heads(design, classes.head, direct, residual),
-        temperature=classes.temperature,
         task_scores=task_scores.table,
         neighbours=near.neighbours,
         combination=combination,
