@@ -18,6 +18,15 @@ FILL_PENALTY = 10.0
 N_FILLS = 6
 
 
+class Gates(NamedTuple):
+    """Task probabilities that make two questions as similar as their tasks are: similarity * rows @ landmarks'."""
+
+    rows: Points
+    """(n, n_tasks), of the training rows."""
+    landmarks: Points
+    """(n_landmarks, n_tasks)."""
+
+
 class LinearHead(NamedTuple):
     """similarities @ weights + bias, and what each sample row would have got without itself."""
 
@@ -40,8 +49,10 @@ class Design:
     kernel: Kernel
     points: Points
     """(n, n_features)."""
+    gates: Gates | None
     sample: NDArray[np.intp]
     sample_similarities: Points
+    """(n_sample, n_landmarks), with the gates applied."""
     whitening: Points
     mean: Floats
     """(n_landmarks,), of the whitened rows."""
@@ -54,7 +65,7 @@ class Design:
 
     def blocks(self) -> Iterator[tuple[slice, Points]]:
         """Yield all rows' similarities, computed again unless the sample is all rows."""
-        yield from _blocks(self.kernel, self.points, self.sample_similarities)
+        yield from _blocks(self.kernel, self.points, self.gates, self.sample_similarities)
 
     def solve(self, targets: Floats, penalties: tuple[float, ...]) -> list[LinearHead]:
         """Return one head a penalty for targets (n, n_targets)."""
@@ -101,15 +112,16 @@ class Design:
         return filled
 
 
-def build_design(kernel: Kernel, points: Points, rng: np.random.Generator) -> Design:
-    """Return the design of these rows."""
+def build_design(kernel: Kernel, points: Points, rng: np.random.Generator, gates: Gates | None = None) -> Design:
+    """Return the design of these rows; with gates what is learned of one task does not spread to others."""
     n = len(points)
     sample = np.arange(n) if n <= MAX_SAMPLE else np.sort(rng.permutation(n)[:MAX_SAMPLE])
-    sample_similarities = kernel.similarities(points[sample])
-    whitening = whiten(kernel)
+    sample_similarities = _gate(kernel.similarities(points[sample]), gates, sample)
+    own = kernel.similarities(kernel.landmarks)
+    whitening = whiten(own if gates is None else own * (gates.landmarks @ gates.landmarks.T))
     width = len(kernel.landmarks)
     total, products = np.zeros(width), np.zeros((width, width))
-    for _, similarities in _blocks(kernel, points, sample_similarities):
+    for _, similarities in _blocks(kernel, points, gates, sample_similarities):
         total += similarities.sum(axis=0, dtype=np.float64)
         products += similarities.T @ similarities
     mean = (total / n) @ whitening
@@ -119,13 +131,29 @@ def build_design(kernel: Kernel, points: Points, rng: np.random.Generator) -> De
     whitened = sample_similarities @ whitening - mean.astype(np.float32)
     rotated = np.asarray(whitened @ directions32, dtype=np.float32)
     return Design(
-        kernel, points, sample, sample_similarities, whitening, mean, np.maximum(values, 0), directions32, rotated
+        kernel=kernel,
+        points=points,
+        gates=gates,
+        sample=sample,
+        sample_similarities=sample_similarities,
+        whitening=whitening,
+        mean=mean,
+        values=np.maximum(values, 0),
+        directions=directions32,
+        rotated=rotated,
     )
 
 
-def _blocks(kernel: Kernel, points: Points, of_sample: Points) -> Iterator[tuple[slice, Points]]:
+def _blocks(kernel: Kernel, points: Points, gates: Gates | None, of_sample: Points) -> Iterator[tuple[slice, Points]]:
     if len(of_sample) == len(points):
         yield slice(0, len(points)), of_sample
         return
     for start in range(0, len(points), BLOCK):
-        yield slice(start, start + BLOCK), kernel.similarities(points[start : start + BLOCK])
+        rows = slice(start, start + BLOCK)
+        yield rows, _gate(kernel.similarities(points[rows]), gates, rows)
+
+
+def _gate(similarities: Points, gates: Gates | None, rows: slice | NDArray[np.intp]) -> Points:
+    if gates is None:
+        return similarities
+    return np.asarray(similarities * (gates.rows[rows] @ gates.landmarks.T), dtype=np.float32)

@@ -67,15 +67,15 @@ def hash_tokens(ids: TokenIds, weights: Points) -> Points:
     return np.asarray(columns * (LEXICAL_WEIGHT**0.5 / max(length, 1e-9)), dtype=np.float32)
 
 
-def fit_kernel(features: FeatureMatrix, rng: np.random.Generator) -> Kernel:
-    """Return the kernel whose landmarks are N_LANDMARKS rows at random, or all of fewer rows."""
+def fit_kernel(features: FeatureMatrix, rng: np.random.Generator) -> tuple[Kernel, NDArray[np.intp]]:
+    """Return the kernel whose landmarks are N_LANDMARKS rows at random, or all of fewer rows, and these rows."""
     mean, deviation = features.surface.mean(axis=0), features.surface.std(axis=0)
     weight = np.sqrt(SURFACE_WEIGHT / len(mean))
     scale = np.where(deviation > 1e-6, weight / np.maximum(deviation, 1e-6), 0).astype(np.float32)
     token_weights = _weigh_tokens(features, rng)
     rows = np.sort(rng.permutation(len(features))[:N_LANDMARKS])
     blank = Kernel(mean, scale, token_weights, np.zeros((0, 0), dtype=np.float32))
-    return Kernel(mean, scale, token_weights, blank.points(features.take(rows)))
+    return Kernel(mean, scale, token_weights, blank.points(features.take(rows))), rows
 
 
 def _weigh_tokens(features: FeatureMatrix, rng: np.random.Generator) -> Points:
@@ -99,8 +99,11 @@ def similarity(points: Points, others: Points, width: float, squares: Points) ->
     return np.asarray(np.exp(np.maximum(squared, 0) / np.float32(-width)), dtype=np.float32)
 
 
-def whiten(kernel: Kernel) -> Points:
-    """Return (n_landmarks, n_landmarks): similarities times this are features whose products are the kernel's."""
-    own = kernel.similarities(kernel.landmarks).astype(np.float64)
-    lower = cholesky(own + JITTER * np.eye(len(own)), lower=True)
+def whiten(own: Points) -> Points:
+    """Return (n_landmarks, n_landmarks): similarities times this are features whose products are the kernel's.
+
+    Args:
+        own: The landmarks' similarities to each other.
+    """
+    lower = cholesky(own.astype(np.float64) + JITTER * np.eye(len(own)), lower=True)
     return np.asarray(solve_triangular(lower, np.eye(len(own)), lower=True).T, dtype=np.float32)

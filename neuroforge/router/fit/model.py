@@ -38,7 +38,9 @@ class Heads:
     """(n_landmarks, n_models): scores less the models' means."""
     residual: Points
     residual_bias: Floats
-    """(n_landmarks, n_models): what the task leaves unexplained."""
+    """(n_landmarks, n_models): what the task leaves unexplained, from similarities within the same task."""
+    gates: Points
+    """(n_landmarks, n_tasks), the landmarks' task probabilities."""
     component: Points
     component_bias: Floats
     """(n_landmarks, n_components): leading directions of the training questions, unit variance."""
@@ -125,7 +127,7 @@ class FittedRouter:
         return [
             probabilities @ self.task_scores,
             similarities @ heads.direct + heads.direct_bias,
-            similarities @ heads.residual + heads.residual_bias,
+            (similarities * (probabilities @ heads.gates.T)) @ heads.residual + heads.residual_bias,
             self.neighbours.average(self.neighbours.similarities(points)),
         ]
 

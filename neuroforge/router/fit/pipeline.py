@@ -11,7 +11,7 @@ from neuroforge.errors import DataError
 from neuroforge.router.embedder import StaticEmbedder, TokenIds
 from neuroforge.router.features import FeatureMatrix, extract_texts, join_features
 from neuroforge.router.fit.data import OutcomeTable
-from neuroforge.router.fit.design import Design, LinearHead, build_design
+from neuroforge.router.fit.design import Design, Gates, LinearHead, build_design
 from neuroforge.router.fit.kernel import fit_kernel
 from neuroforge.router.fit.labels import fit_classes, label_rows
 from neuroforge.router.fit.model import Certainty, FittedRouter, Heads
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 """What is done, how much of it, of how much."""
 
-PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+PENALTIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 100.0, 300.0)
 WIDTHS = (0.1, 0.2, 0.35, 0.6)
 NEIGHBOUR_SHRINKAGE = 0.3
 N_COMPONENTS, N_DIRECTIONS = 12, 128
@@ -75,7 +75,7 @@ def fit_router(
     tell = progress or (lambda *_: None)
     rng = np.random.default_rng(seed)
     tell("design", 0, 5)
-    kernel = fit_kernel(features, rng)
+    kernel, landmarks = fit_kernel(features, rng)
     design = build_design(kernel, kernel.points(features), rng)
     tell("tasks", 1, 5)
     classes = fit_classes(design, label_rows(table.tasks, design.points, rng))
@@ -85,7 +85,8 @@ def fit_router(
     tell("regression", 2, 5)
     direct, penalty = _fit_head(design, deviations, table.is_known)
     unexplained = np.where(table.is_known, deviations - task_scores.left_out, 0)
-    residual, _ = _fit_head(design, unexplained, table.is_known)
+    gates = _build_gates(classes.probabilities, landmarks)
+    residual, _ = _fit_head(build_design(kernel, design.points, rng, gates), unexplained, table.is_known)
     tell("neighbours", 3, 5)
     near = _fit_neighbours(design, unexplained, table.is_known, rng)
     tell("combination", 4, 5)
@@ -99,7 +100,7 @@ def fit_router(
         model_ids=table.model_ids,
         tasks=classes.names,
         kernel=kernel,
-        heads=_build_heads(design, classes.head, direct, residual),
+        heads=_build_heads(design, classes.head, direct, residual, gates),
         task_scores=task_scores.table,
         neighbours=near.neighbours,
         combination=combination,
@@ -140,7 +141,12 @@ def _difference_error(predicted: Floats, targets: Floats, is_known: NDArray[np.b
     return float((np.where(is_known, errors - level, 0) ** 2).sum())
 
 
-def _build_heads(design: Design, task: LinearHead, direct: LinearHead, residual: LinearHead) -> Heads:
+def _build_gates(probabilities: Floats, landmarks: NDArray[np.intp]) -> Gates:
+    rows = probabilities.astype(np.float32)
+    return Gates(rows, rows[landmarks])
+
+
+def _build_heads(design: Design, task: LinearHead, direct: LinearHead, residual: LinearHead, gates: Gates) -> Heads:
     n_components = min(N_COMPONENTS, len(design.values))
     leading = design.directions[:, -n_components:] * np.sqrt(
         len(design.points) / np.maximum(design.values[-n_components:], 1e-9)
@@ -152,6 +158,7 @@ def _build_heads(design: Design, task: LinearHead, direct: LinearHead, residual:
         direct_bias=direct.bias,
         residual=residual.weights,
         residual_bias=residual.bias,
+        gates=gates.landmarks,
         component=(design.whitening @ leading).astype(np.float32),
         component_bias=-design.mean @ leading,
     )
