@@ -14,9 +14,9 @@ Floats = NDArray[np.float64]
 
 N_TASKS = len(TASK_TYPES)
 N_EXAMPLES = sum(len(texts) for texts in PROTOTYPES.values())
-EMBEDDING_SCALE, MARK_SCALE = 4.0, 0.25
-"""Of unit embeddings and standardised surface marks in the distance to an example: at these a text belongs to about ten
-of the examples."""
+EMBEDDING_SCALE, MARK_SCALE = 4.0, 0.5
+"""Of unit embeddings and standardised surface marks in the distance to an example: at these a text belongs to about
+five of the examples."""
 MIN_DEVIATION = 0.3
 """Of a mark among the examples: rarer ones would outweigh everything."""
 

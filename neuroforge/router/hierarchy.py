@@ -17,10 +17,19 @@ MAX_STACKS = 32
 _NOTHING: Floats = np.zeros(0)
 
 
+WIDER = 16.0
+"""Times the prior variance, for a model whose outcomes say that it is further from its base than was believed: one that
+the fit does not know."""
+LEAST_ODDS = 2.0
+"""Log odds at which they say so."""
+
+
 @dataclass(frozen=True)
 class Own:
     """One model, given what all share."""
 
+    variances: Floats
+    """(d,), of the prior that its outcomes chose."""
     covariance: Floats
     """(d, d), of what it adds."""
     mean: Floats
@@ -41,7 +50,7 @@ class Hierarchy:
     variances: Floats
     """(d,)."""
     owns: dict[str, Own] = field(default_factory=dict)
-    _stacks: dict[tuple[str, ...], tuple[Floats, Floats]] = field(default_factory=dict)
+    _stacks: dict[tuple[str, ...], tuple[Floats, Floats, Floats]] = field(default_factory=dict)
     common_mean: Floats = field(init=False)
     common_covariance: Floats = field(init=False)
 
@@ -50,10 +59,15 @@ class Hierarchy:
 
     def put(self, model_id: str, information: Floats, moment: Floats) -> None:
         """Take a model's evidence, in inverse variances; `combine` follows when all are there."""
-        precision = np.diag(1.0 / self.variances) + information
-        covariance = np.asarray(np.linalg.inv(precision), dtype=np.float64)
+        variances = self.variances
+        if _log_evidence(WIDER * variances, information, moment) > LEAST_ODDS + _log_evidence(
+            variances, information, moment
+        ):
+            variances = WIDER * variances
+        covariance = np.asarray(np.linalg.inv(np.diag(1.0 / variances) + information), dtype=np.float64)
         product = information @ covariance
         self.owns[model_id] = Own(
+            variances=variances,
             covariance=covariance,
             mean=covariance @ moment,
             information=information - product @ information,
@@ -73,20 +87,34 @@ class Hierarchy:
         self.common_mean = self.common_covariance @ moment
 
     def predict(self, model_ids: Sequence[str], basis: Floats) -> tuple[Floats, Floats]:
-        """Return mean and variance of each model's value at this basis, (m,) each; of an unknown one what all share."""
-        means, covariances = self._stacked(tuple(model_ids))
-        directions = covariances @ basis
-        passed = directions / self.variances
-        variance = directions @ basis + ((passed @ self.common_covariance) * passed).sum(axis=1)
-        return means @ basis + passed @ self.common_mean, np.maximum(variance, 0.0)
+        """Return mean and variance of each model's value at this basis, (m,) each; of an unknown one what all share.
 
-    def _stacked(self, model_ids: tuple[str, ...]) -> tuple[Floats, Floats]:
-        """(m, d) and (m, d, d); kept, as the same models are asked for again and again."""
+        The variance is of what a model adds: what all share is as uncertain for each, and decides nothing among them.
+        """
+        means, covariances, variances = self._stacked(tuple(model_ids))
+        directions = covariances @ basis
+        passed = directions / variances
+        return means @ basis + passed @ self.common_mean, np.maximum(directions @ basis, 0.0)
+
+    def _stacked(self, model_ids: tuple[str, ...]) -> tuple[Floats, Floats, Floats]:
+        """(m, d), (m, d, d) and (m, d); kept, as the same models are asked for again and again."""
         if (found := self._stacks.get(model_ids)) is None:
-            unknown = Own(np.diag(self.variances), np.zeros_like(self.variances), _NOTHING, _NOTHING)
+            unknown = Own(self.variances, np.diag(self.variances), np.zeros_like(self.variances), _NOTHING, _NOTHING)
             owns = [self.owns.get(model_id, unknown) for model_id in model_ids]
-            found = np.array([own.mean for own in owns]), np.array([own.covariance for own in owns])
+            found = (
+                np.array([own.mean for own in owns]),
+                np.array([own.covariance for own in owns]),
+                np.array([own.variances for own in owns]),
+            )
             if len(self._stacks) >= MAX_STACKS:
                 self._stacks.clear()
             self._stacks[model_ids] = found
         return found
+
+
+def _log_evidence(variances: Floats, information: Floats, moment: Floats) -> float:
+    """Log marginal likelihood of a model's outcomes under this prior, but for what no prior changes."""
+    precision = np.diag(1.0 / variances) + information
+    _, log_determinant = np.linalg.slogdet(precision)
+    fit = moment @ np.linalg.solve(precision, moment)
+    return float(0.5 * (fit - log_determinant - np.log(variances).sum()))

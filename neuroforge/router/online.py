@@ -20,8 +20,6 @@ NOISE_VARIANCE = 0.18
 """Of one score around its expectation; scores of 0 and 1 have up to 0.25."""
 MAX_AGE_HALF_LIVES = 20.0
 """Older evidence weighs below a millionth: the scale is moved along before it overflows."""
-STALE_SCALE = 1.02
-"""Beliefs are made anew when discounting has changed the weight of evidence by so much."""
 MAX_UNSEEN = 64
 """Outcomes of a model that may pass before its residuals are compared with a newer belief."""
 
@@ -95,7 +93,10 @@ class OnlinePosterior:
             self._change(model_id, at_s)
 
     def predict(self, model_ids: Sequence[str], basis: Floats) -> tuple[Floats, Floats]:
-        """Return mean and deviation of each model's correction, (m,) each; of an unknown model what all share."""
+        """Return mean and deviation of each model's correction, (m,) each; of an unknown model what all share.
+
+        The deviation is of what sets the model apart, which is what a choice among models is about.
+        """
         mean, variance = self._refresh().predict(model_ids, basis)
         return mean, np.sqrt(variance)
 
@@ -169,7 +170,7 @@ class OnlinePosterior:
     def _refresh(self) -> Hierarchy:
         """Make beliefs of all evidence."""
         discount = self._discount()
-        is_stale = not 1 / STALE_SCALE < discount / self._made_at_scale < STALE_SCALE
+        is_stale = discount != self._made_at_scale
         if self._hierarchy is None or is_stale or len(self._hierarchy.variances) != len(self.prior_variances):
             self._hierarchy, self._dirty = Hierarchy(self.prior_variances), dict.fromkeys(self._evidence, 1)
             self._made_at_scale = discount

@@ -1,4 +1,7 @@
-"""A new model among known ones: which stored questions to ask it, so that few answers place it."""
+"""A new model among known ones: which stored questions to ask it, and what the answers say of its quality anywhere."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,29 +9,105 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 N_PROBES = 50
+MAX_POOL = 600
+"""Questions that are compared with each other; of more stored ones an even share is looked at."""
+LEVEL_STD, SLOPE_STD = 0.4, 0.3
+"""Of the new model's distance from the mean of the known ones, and of how much harder it finds hard questions."""
+LIKENESS_STD = 0.3
+"""Of how far it is like each of the known models, less their mean."""
+BASIS_STD, LEAST_SPREAD = 0.04, 0.1
+"""Of what it has of its own, along each column of the basis, for a question of usual size; columns that are nearly
+constant are taken for larger than they are."""
+NOISE_VARIANCE = 0.15
+CORRELATION = 0.3
+"""Between two models' surprises on a question: some questions are harder than they look. So the known models' real
+scores tell how much of the new one's score was the question's."""
+CAUTION = 0.3
+"""Deviations that are taken off: the best of several estimates is more often too high than too low."""
 
 
-def choose_probes(bases: Floats, prior_variances: Floats, n_probes: int = N_PROBES) -> NDArray[np.intp]:
-    """Return the rows of `bases` to ask, in order: each the one whose answer is least certain given those before.
+class Stored(NamedTuple):
+    """Questions on which the known models were scored."""
 
-    Greedy D-optimal design; ties go to the earlier row; no row twice.
+    others: Floats
+    """(n, m), predicted quality of the known models."""
+    basis: Floats
+    """(n, d), columns of about unit scale or below."""
 
-    Args:
-        bases: (n, d), the basis of each stored question.
-        prior_variances: (d,), of a new model's coefficients.
-        n_probes: Fewer come back where fewer rows are stored.
+
+class Probes(NamedTuple):
+    """What the new model scored on some of them."""
+
+    asked: Stored
+    scores: Floats
+    """(n,), 0..1, of the new model."""
+    others_scores: Floats | None = None
+    """(n, m), what the known models really scored there; None = not known."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A Gaussian posterior over how the new model follows from the known ones."""
+
+    center: float
+    """Mean quality of the known models on the probes."""
+    coefficients: Floats
+    covariance: Floats
+
+    def predict(self, questions: Stored) -> tuple[Floats, Floats]:
+        """Return quality (n,), cautious and within 0..1, and its standard deviation (n,)."""
+        design = _describe(questions, self.center)
+        std = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", design, self.covariance, design), 0.0))
+        return np.clip(self.center + design @ self.coefficients - CAUTION * std, 0.0, 1.0), std
+
+
+def choose_probes(stored: Stored, n_probes: int = N_PROBES) -> NDArray[np.intp]:
+    """Return the rows to ask, in order: each lowers the expected squared error over all stored questions the most.
+
+    Ties go to the earlier row; no row twice; fewer come back where fewer are stored.
+    Source: greedy V-optimal design for Bayesian linear regression.
     """
-    noise = 0.15
-    scaled = bases * np.sqrt(prior_variances)
-    variance = np.einsum("ij,ij->i", scaled, scaled)
-    directions = np.zeros((min(n_probes, len(bases)), len(bases)))
+    n = len(stored.others)
+    pool = np.unique(np.linspace(0, n - 1, min(n, MAX_POOL)).astype(np.intp)) if n else np.zeros(0, dtype=np.intp)
+    rows = Stored(stored.others[pool], stored.basis[pool])
+    scaled = _describe(rows, float(rows.others.mean()) if n else 0.0) * np.sqrt(_prior(rows)[1])
+    covariance = scaled @ scaled.T
     chosen: list[int] = []
-    for step in range(len(directions)):
-        candidates = variance.copy()
-        candidates[chosen] = -1.0
-        row = int(candidates.argmax())
-        covariance = scaled @ scaled[row] - directions[:step].T @ directions[:step, row]
-        directions[step] = covariance / np.sqrt(variance[row] + noise)
-        variance = variance - directions[step] ** 2
+    for _ in range(min(n_probes, len(pool))):
+        gain = (covariance**2).sum(axis=0) / (np.diag(covariance) + NOISE_VARIANCE)
+        gain[chosen] = -1.0
+        row = int(gain.argmax())
         chosen.append(row)
-    return np.array(chosen, dtype=np.intp)
+        covariance = covariance - np.outer(covariance[row], covariance[row]) / (covariance[row, row] + NOISE_VARIANCE)
+    return pool[chosen]
+
+
+def place_model(probes: Probes) -> Placement:
+    """Return where the probes place the new model; without probes it is the mean of the known ones."""
+    asked, scores = probes.asked, probes.scores
+    center = float(asked.others.mean()) if len(scores) else 0.5
+    design = _describe(asked, center)
+    mean, variances = _prior(asked)
+    target = scores - center
+    if probes.others_scores is not None:
+        shared = CORRELATION / (1.0 + (asked.others.shape[1] - 1) * CORRELATION)
+        target = target - shared * (probes.others_scores - asked.others).sum(axis=1)
+    precision = design.T @ design / NOISE_VARIANCE + np.diag(1.0 / variances)
+    covariance = np.asarray(np.linalg.inv(precision), dtype=np.float64)
+    return Placement(center, covariance @ (design.T @ target / NOISE_VARIANCE + mean / variances), covariance)
+
+
+def _describe(rows: Stored, center: float) -> Floats:
+    """(n, 2 + m + d): 1, the known models' mean, how each departs from it, the basis."""
+    mean = rows.others.mean(axis=1, keepdims=True)
+    return np.hstack([np.ones_like(mean), mean - center, rows.others - mean, rows.basis])
+
+
+def _prior(rows: Stored) -> tuple[Floats, Floats]:
+    """Mean and variances of the coefficients: like the mean of the known models."""
+    spread = np.sqrt((rows.basis**2).sum(axis=0) / max(len(rows.basis), 1))
+    own = BASIS_STD / np.maximum(spread, LEAST_SPREAD)
+    deviations = np.concatenate([[LEVEL_STD, SLOPE_STD], np.full(rows.others.shape[1], LIKENESS_STD), own])
+    mean = np.zeros(len(deviations))
+    mean[1] = 1.0
+    return mean, deviations**2

@@ -21,7 +21,7 @@ def load_nine(directory: Path) -> tuple[OutcomeTable, OutcomeTable]:
     directory = directory / "llmrouter-9models"
     tasks: dict[str, str] = {}
     for name in ("train", "test"):
-        for line in (directory / f"default_query_{name}.jsonl").read_text().splitlines():
+        for line in (directory / f"default_query_{name}.jsonl").open(encoding="utf-8"):  # texts hold other line ends
             row = json.loads(line)
             tasks[row["query"]] = row["task_name"]
     prices = {

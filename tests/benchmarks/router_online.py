@@ -1,0 +1,179 @@
+"""Learning on line: regret from a cold start, the way back after models changed, and a new model placed by 50 probes.
+
+The posteriors, propensities and draws are those of live traffic; a snapshot is published after every PUBLISH_EVERY
+outcomes. Only the chosen model's score is seen, and no task. Everything is paired: same rows, same orders.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuroforge.contracts.rules import RoutingRules
+from neuroforge.router.basis import ExampleBasis, basis_of, basis_prior
+from neuroforge.router.classify import seed_head
+from neuroforge.router.embedder import StaticEmbedder
+from neuroforge.router.explore import draw, propensities
+from neuroforge.router.fit.data import OutcomeTable
+from neuroforge.router.fit.pipeline import extract_queries, fit_router
+from neuroforge.router.online import OnlinePosterior
+from neuroforge.router.place import Probes, Stored, choose_probes, place_model
+from neuroforge.router.prior import UNKNOWN_QUALITY
+from tests.benchmarks.figures import Figure, at_most
+from tests.benchmarks.router_data import generate, load_nine
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+N_ORDERS, N_STEPS, PUBLISH_EVERY = 20, 5_000, 5
+SWAP_AT, WINDOW, WITHIN = 2_500, 200, 500
+MOST_REGRET_SHARE, MOST_GAP, MOST_LOSS = 0.6, 0.01, 0.01
+COMMIT_ROUNDS = (*range(1, 31), *range(32, 101, 4), *range(120, 501, 20))
+"""Looks at each model before explore-then-commit commits; all are tried, the best in hindsight counts."""
+N_FOLDS, N_DRAWS, N_POOL = 5, 4, 600
+"""Cold start: 5 folds x 4 pools of questions = 20 draws of 50 probes a model."""
+Z_95 = 1.96
+
+
+class World(NamedTuple):
+    """Questions with every model's score, and what the learner sees of them."""
+
+    scores: Floats
+    """(n, m)."""
+    tasks: NDArray[np.intp]
+    """(n,), known to the judge only."""
+    basis: Floats
+    """(n, d)."""
+
+    def best_by_task(self) -> Floats:
+        """(n,), score of the model that is the best of the row's task."""
+        means = np.array([self.scores[self.tasks == task].mean(axis=0) for task in range(self.tasks.max() + 1)])
+        return np.asarray(self.scores[np.arange(len(self.scores)), means.argmax(axis=1)[self.tasks]])
+
+
+def run(data: Path | None, embedder: StaticEmbedder) -> list[Figure]:
+    """Measure; see the module docstring. Without data: generated outcomes."""
+    table = generate(6_000) if data is None else load_nine(data)[0]
+    features = extract_queries(table.queries, embedder)
+    probabilities, examples = seed_head(embedder).probabilities(features), ExampleBasis(embedder)
+    rows = [basis_of(examples, features.take(np.array([row])), probabilities[row]) for row in range(len(table))]
+    names = {name: number for number, name in enumerate(sorted({str(task) for task in table.tasks}))}
+    world = World(table.scores, np.array([names[str(task)] for task in table.tasks]), np.array(rows))
+    orders = [np.random.default_rng(1_000 + order).permutation(len(table))[:N_STEPS] for order in range(N_ORDERS)]
+    return [*measure_regret(world, orders), *measure_drift(world, orders), *measure_placing(table, embedder)]
+
+
+def learn(world: World, rows: Rows, seed: int, later: World | None = None) -> Floats:
+    """Return the scores earned (n,) by the live code from a cold start; `later` holds from step SWAP_AT on."""
+    model_ids = [f"model-{index}" for index in range(world.scores.shape[1])]
+    posterior = OnlinePosterior(basis_prior(None, world.basis.shape[1]).variances)
+    published, floor = posterior, RoutingRules().quality_floor
+    earned = np.zeros(len(rows))
+    for step, row in enumerate(rows):
+        if step % PUBLISH_EVERY == 0:
+            published = OnlinePosterior.from_bytes(posterior.to_bytes())
+        now = later if later is not None and step >= SWAP_AT else world
+        mean, std = published.predict(model_ids, now.basis[row])
+        quality = np.clip(UNKNOWN_QUALITY + mean, 0.0, 1.0)
+        chosen = draw(propensities(quality, std, quality, floor), seed, f"request-{step}", step // PUBLISH_EVERY)
+        earned[step] = now.scores[row, chosen]
+        posterior.update(model_ids[chosen], now.basis[row], earned[step] - UNKNOWN_QUALITY, at_s=float(step))
+    return earned
+
+
+def commit(world: World, rows: Rows, n_rounds: int) -> Floats:
+    """Return the scores earned by asking each model so often in turn, then only the one with the best mean."""
+    scores = world.scores[rows]
+    n_models = scores.shape[1]
+    n_looks = min(n_rounds * n_models, len(rows))
+    arms = np.arange(n_looks) % n_models
+    earned = scores[np.arange(n_looks), arms]
+    means = [earned[arms == arm].mean() for arm in range(n_models)]
+    return np.concatenate([earned, scores[n_looks:, int(np.argmax(means))]])
+
+
+def measure_regret(world: World, orders: Sequence[Rows]) -> list[Figure]:
+    """Cumulative regret against the best model of each true task."""
+    best = world.best_by_task()
+    ours = np.array([(best[rows] - learn(world, rows, seed)).sum() for seed, rows in enumerate(orders)])
+    theirs = np.array([[(best[rows] - commit(world, rows, n)).sum() for n in COMMIT_ROUNDS] for rows in orders])
+    at_best = theirs[:, int(theirs.mean(axis=0).argmin())]
+    single = [(best[rows] - world.scores[rows].T).sum(axis=1).min() for rows in orders]
+    return [
+        at_most("regret, share of explore-then-commit's", ours.mean() / at_best.mean(), "ratio", MOST_REGRET_SHARE),
+        *_interval("regret of 5,000 steps from a cold start", ours),
+        *_interval("explore-then-commit, commit time best in hindsight for all orders", at_best),
+        Figure("explore-then-commit, commit time best in hindsight for each order", theirs.min(axis=1).mean(), "score"),
+        Figure("the best single model, known from the start", float(np.mean(single)), "score"),
+    ]
+
+
+def measure_drift(world: World, orders: Sequence[Rows]) -> list[Figure]:
+    """The best and the worst model swap scores; beside it runs a learner that has never known the old world."""
+    order = world.scores.mean(axis=0).argsort()
+    swapped = world.scores.copy()
+    swapped[:, [order[0], order[-1]]] = world.scores[:, [order[-1], order[0]]]
+    new = world._replace(scores=swapped)
+    gaps = []
+    for seed, rows in enumerate(orders):
+        rows = rows[: SWAP_AT + WITHIN]
+        gap = learn(new, rows, seed) - learn(world, rows, seed, later=new)
+        gaps.append(np.convolve(gap[SWAP_AT:], np.full(WINDOW, 1.0 / WINDOW), mode="valid"))
+    means = np.array(gaps).mean(axis=0)
+    half = Z_95 * np.array(gaps)[:, -1].std(ddof=1) / len(gaps) ** 0.5
+    reached = np.flatnonzero(means <= MOST_GAP)
+    return [
+        at_most("gap to a router of the new world, last 200 of 500 steps", float(means[-1]), "score", MOST_GAP),
+        Figure("  half of its 95 % interval", float(half), "score"),
+        Figure("  steps to a gap of 0.01", float(WINDOW + reached[0]) if len(reached) else np.inf, "steps"),
+        Figure("  gap in the first 200 steps", float(means[0]), "score"),
+    ]
+
+
+def measure_placing(table: OutcomeTable, embedder: StaticEmbedder) -> list[Figure]:
+    """Each model in turn is unknown to the fit and placed by 50 chosen probes; the loss is on left-out questions."""
+    features = extract_queries(table.queries, embedder)
+    folds = np.array_split(np.random.default_rng(0).permutation(len(table)), N_FOLDS)
+    n_models = len(table.model_ids)
+    losses: list[list[float]] = [[] for _ in range(n_models)]
+    without = np.zeros(n_models)
+    for number, fold in enumerate(folds):
+        known_rows = np.setdiff1d(np.arange(len(table)), fold)
+        known, asked = table.take(known_rows), features.take(known_rows)
+        test, scores = features.take(fold), table.scores[fold]
+        full = _mean_of_best(scores, fit_router(known, asked, embedder.sha256).predict(test).quality)
+        for model in range(n_models):
+            others = [index for index in range(n_models) if index != model]
+            fitted = fit_router(
+                known.select_models([table.model_ids[index] for index in others]), asked, embedder.sha256
+            )
+            stored = Stored(fitted.predict(asked).quality, fitted.basis(asked))
+            questions = Stored(fitted.predict(test).quality, fitted.basis(test))
+            without[model] += (full - _mean_of_best(scores[:, others], questions.others)) / N_FOLDS
+            for one in range(N_DRAWS):
+                pool = np.random.default_rng(100 * number + one).choice(len(known), N_POOL, replace=False)
+                rows = pool[choose_probes(Stored(stored.others[pool], stored.basis[pool]))]
+                taken = Stored(stored.others[rows], stored.basis[rows])
+                placed = place_model(Probes(taken, known.scores[rows, model], known.scores[np.ix_(rows, others)]))
+                quality = np.insert(questions.others, model, placed.predict(questions)[0], axis=1)
+                losses[model].append(full - _mean_of_best(scores, quality))
+    means = np.array([np.mean(one) for one in losses])
+    best = int(table.scores.mean(axis=0).argmax())
+    return [
+        at_most("cold start by 50 probes: mean loss over all models", float(means.mean()), "score", MOST_LOSS),
+        at_most("cold start by 50 probes: loss for the best model", float(means[best]), "score", MOST_LOSS),
+        Figure("cold start: largest mean loss of a model", float(means.max()), "score"),
+        Figure("cold start: mean loss if the new model is never asked", float(without.mean()), "score"),
+        Figure("cold start: loss if the best model is never asked", float(without[best]), "score"),
+    ]
+
+
+def _mean_of_best(scores: Floats, quality: Floats) -> float:
+    return float(scores[np.arange(len(scores)), quality.argmax(axis=1)].mean())
+
+
+def _interval(name: str, values: Floats) -> list[Figure]:
+    half = Z_95 * values.std(ddof=1) / len(values) ** 0.5
+    return [Figure(name, float(values.mean()), "score"), Figure("  half of its 95 % interval", float(half), "score")]
