@@ -51,7 +51,11 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
         view,
         build_engine_client(token),
         time.monotonic,
-        limits=OrchestratorLimits(load_timeout_s=settings.gateway.load_timeout),
+        limits=OrchestratorLimits(
+            load_timeout_s=settings.gateway.load_timeout,
+            task_timeout_s=settings.gateway.request_timeout,
+            hedge_share=settings.gateway.hedge_share,
+        ),
         rules=learner,
         metrics=metrics,
         keeps_text=level == "text",
@@ -60,7 +64,7 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
         GatewayParts(
             options=_options(settings, replica_id),
             orchestrator=orchestrator,
-            tasks=orchestrator,  # type: ignore[arg-type]  # until it has execute_task
+            tasks=orchestrator,
             fleet_view=view,
             fleet=fleet,
             state=StateHandle(state_actor),

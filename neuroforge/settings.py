@@ -42,6 +42,8 @@ class GatewaySettings(Contract):
     load_timeout: Duration = 300.0
     """How long a request waits for its model to load."""
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
+    hedge_share: float = Field(default=0.05, ge=0, le=1)
+    """Of the requests that a policy routes, how many may get a second model beside a late first one; 0 = none."""
     replicas: int = Field(default=1, ge=1)
     cpus: float = Field(default=0.2, ge=0)
     """Ray CPUs a gateway replica reserves (a budget, not a limit)."""

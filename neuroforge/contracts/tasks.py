@@ -76,6 +76,8 @@ class Task(Contract):
     verifier: Verifier = "agreement"
     threshold: float = Field(default=0.6, ge=0, le=1)
     """What the verifier must reach for the cheaper answer to stand."""
+    stop_early: bool = False
+    """`consensus`: cancel votes that can no longer change the winner; `agreement` then counts only those that came."""
     judge: str | None = None
     """Model that judges; needed by the scorer and the verifier `judge`."""
     options: JsonObject = Field(default_factory=dict)
@@ -101,7 +103,9 @@ class Member(Contract):
     """One model's part in a task."""
 
     model_id: str
-    decision_id: str
+    """The policy that was asked, when no model answered."""
+    decision_id: str | None = None
+    """None when it failed or was cancelled."""
     text: str | None = None
     """None when it failed or was cancelled."""
     finish_reason: str | None = None

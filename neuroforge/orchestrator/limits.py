@@ -42,6 +42,8 @@ class OrchestratorLimits:
     breaker: BreakerLimits = field(default_factory=BreakerLimits)
     max_fan_out: int = 8
     """Calls of one task that run at once."""
+    task_timeout_s: float = 600.0
+    """Deadline of a task that brings none."""
 
 
 @dataclass

@@ -2,12 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
+from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest, LabelLogprobs, LabelRequest, PromptText, TokenCount
 from neuroforge.contracts.ports import Clock, EngineClient, FleetView, Metrics, Router, RulesStore
 from neuroforge.contracts.routing import Completed, Decision, RoutingRequest, StreamEvent
 from neuroforge.contracts.rules import Insight, RulesEntry
+from neuroforge.contracts.tasks import Task, TaskResult
 from neuroforge.errors import ConflictError
 from neuroforge.orchestrator.adapt import Adaptation
 from neuroforge.orchestrator.breaker import Breakers
@@ -15,6 +17,7 @@ from neuroforge.orchestrator.hedge import Wait, wait_first
 from neuroforge.orchestrator.limits import OrchestratorLimits, Sleep
 from neuroforge.orchestrator.outcome import OutcomeReporter, OutcomeSink
 from neuroforge.orchestrator.single import SingleExecution
+from neuroforge.orchestrator.tasks import TaskExecution
 
 
 class NeuroForgeOrchestrator:
@@ -50,6 +53,7 @@ class NeuroForgeOrchestrator:
         self._adaptation = Adaptation(router, fleet_view, reporter, breakers, limits, wait, metrics)
         rng = rng or random.Random()  # noqa: S311 - jitter
         self._single = SingleExecution(self._adaptation, engine_client, sleep, rng)
+        self._tasks = TaskExecution(self._single, clock, limits.task_timeout_s)
         self._engine = engine_client
         self._fleet = fleet_view
         self._limits = limits
@@ -75,6 +79,22 @@ class NeuroForgeOrchestrator:
             routing, self._side_deadline_s, lambda endpoint: self._engine.label_logprobs(endpoint, request)
         )
 
+    async def execute_task(self, task: Task, caller: RoutingRequest) -> TaskResult:
+        """As TaskExecutor.execute_task."""
+        return await self._tasks.run(task, caller)
+
+    async def execute_parallel(self, prompts: Sequence[str], caller: RoutingRequest) -> TaskResult:
+        """One answer for each prompt, in order: the members of the result."""
+        return await self._tasks.run(Task(mode="parallel", prompts=tuple(prompts)), caller)
+
+    async def execute_creative(self, prompt: str, caller: RoutingRequest, n: int = 3) -> TaskResult:
+        """The best of `n` candidates of different models, by predicted quality."""
+        return await self._tasks.run(Task(mode="creative", messages=_asked(prompt), n=n), caller)
+
+    async def execute_consensus(self, prompt: str, caller: RoutingRequest, n: int = 3) -> TaskResult:
+        """What most of `n` votes say, weighted by predicted quality; the result's `agreement` is their share."""
+        return await self._tasks.run(Task(mode="consensus", messages=_asked(prompt), n=n), caller)
+
     def route(self, routing: RoutingRequest) -> Decision:
         """As TaskExecutor.route."""
         return self._adaptation.decide(routing)
@@ -93,3 +113,7 @@ class NeuroForgeOrchestrator:
     @property
     def _side_deadline_s(self) -> float:
         return self._limits.load_timeout_s + self._limits.call_timeout_s
+
+
+def _asked(prompt: str) -> tuple[JsonObject, ...]:
+    return ({"role": "user", "content": prompt},)

@@ -19,12 +19,12 @@ from tests.unit.storage.suite_state import TestExchange, exchange  # noqa: F401
 pytestmark = pytest.mark.services
 
 
-@pytest.mark.parametrize("table", ["nf_audit", "nf_audit_head"])
-def test_truncate_is_refused(store: SqlStore, table: str) -> None:
+@pytest.mark.parametrize("name", ["nf_audit", "nf_audit_head"])
+def test_truncate_is_refused(store: SqlStore, name: str) -> None:
     store.append((event(),))
 
     with pytest.raises(StorageError, match="TRUNCATE refused"):
-        execute(store.database, f"TRUNCATE {table}")
+        execute(store.database, f"TRUNCATE {name}")
 
 
 def test_triggers_fire_for_a_session_in_replica_role_too(store: SqlStore) -> None:
