@@ -20,6 +20,9 @@ BATCH = 64
 """So many records are handed over at once, without waiting for the period's end."""
 MAX_BATCH = 256
 EXCHANGE_TIMEOUT_S = 10.0
+DRAIN_TIMEOUT_S = 3.0
+MAX_TRIES = 30
+"""A batch that the learner refuses so often is given up, or it would hold up all that come after it."""
 EMBEDDER_RETRY_S = 60.0
 DROPPED = "neuroforge_router_records_dropped_total"
 EXCHANGE_FAILURES = "neuroforge_router_exchange_failures_total"
@@ -50,56 +53,79 @@ class RouterExchange:
         self._clock = clock
         self._sleep = sleep
         self._next_embedder_s = clock()
+        self._undelivered: list[OutcomeRecord] = []
+        """The batch on its way; the learner takes each record once, so it may be handed over again."""
+        self._n_dropped = 0
+        """Not told to the learner yet."""
+        self._n_tries = 0
         self._known_bad = 0
         """Version of a snapshot that could not be used: it is not asked for again."""
 
     async def run(self) -> None:
-        """Exchange for ever."""
-        while True:
-            await self._equip()
-            await self._try_once()
-            due_s = self._clock() + PERIOD_S
-            while len(self._router.buffer) < BATCH and self._clock() < due_s:
-                await self._sleep(POLL_S)
+        """Exchange for ever; when cancelled, hand over what is left, for a limited time."""
+        try:
+            while True:
+                await self._equip()
+                await self._try_once()
+                due_s = self._clock() + PERIOD_S
+                while len(self._router.buffer) < BATCH and self._clock() < due_s:
+                    await self._sleep(POLL_S)
+        finally:
+            await self._drain()
 
     async def once(self) -> None:
         """Hand over one batch and take what is new.
 
         Raises:
-            NeuroForgeError: The learner's; the batch is lost and counted.
+            NeuroForgeError: The learner's; the batch waits for the next try, of the last one it is lost and counted.
         """
-        buffer = self._router.buffer
-        finished = buffer.take(MAX_BATCH)
-        records: list[OutcomeRecord] = []
-        for one in finished:
-            described = self._router.describe(one)
-            records.append(make_record(described, self._level))
-            await asyncio.sleep(0)  # requests go first
-        n_dropped = buffer.take_dropped()
-        if n_dropped:
-            self._metrics.count(DROPPED, n_dropped)
+        if not self._undelivered:
+            await self._fill_batch()
+        n_new = self._router.buffer.take_dropped()
+        if n_new:
+            self._metrics.count(DROPPED, n_new)
+            self._n_dropped += n_new
         version, fit_id = self._router.known
         report = LearnerReport(
             replica_id=self._replica_id,
-            records=tuple(records),
-            n_dropped=n_dropped,
+            records=tuple(self._undelivered),
+            n_dropped=self._n_dropped,
             known_version=max(version, self._known_bad),
             known_fit=fit_id,
         )
-        is_done = False
+        self._n_tries += 1
         try:
             async with asyncio.timeout(EXCHANGE_TIMEOUT_S):
                 reply = await self._learner.exchange(report)
-            is_done = True
-        finally:
-            if not is_done:
-                buffer.lose(len(records) + n_dropped)
+        except Exception:
+            if self._n_tries >= MAX_TRIES:
+                self._router.buffer.lose(len(self._undelivered))
+                self._undelivered, self._n_tries = [], 0
+            raise
+        self._undelivered, self._n_dropped, self._n_tries = [], 0, 0
         if reply.snapshot is not None:
             try:
                 await asyncio.to_thread(self._router.take, reply.snapshot)
             except NeuroForgeError:
                 self._known_bad = reply.snapshot.version
                 raise
+
+    async def _fill_batch(self) -> None:
+        buffer = self._router.buffer
+        while len(self._undelivered) < MAX_BATCH and len(buffer):
+            (finished,) = buffer.take(1)
+            self._undelivered.append(make_record(self._router.describe(finished), self._level))
+            await asyncio.sleep(0)  # requests go first
+
+    async def _drain(self) -> None:
+        try:
+            async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                while self._undelivered or len(self._router.buffer):
+                    await self.once()
+        except (NeuroForgeError, TimeoutError) as error:
+            n_lost = len(self._undelivered) + len(self._router.buffer)
+            self._metrics.count(DROPPED, n_lost)
+            logger.warning("outcomes were lost at the end", extra={"n_lost": n_lost, "kind": type(error).__name__})
 
     async def _try_once(self) -> None:
         try:

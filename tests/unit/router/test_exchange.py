@@ -10,7 +10,7 @@ from neuroforge.contracts.routing import Outcome
 from neuroforge.errors import DataError, EngineUnavailable
 from neuroforge.router.classify import load_seeds
 from neuroforge.router.embedder import StaticEmbedder
-from neuroforge.router.exchange import BATCH, DROPPED, EMBEDDER_RETRY_S, EXCHANGE_FAILURES, RouterExchange
+from neuroforge.router.exchange import BATCH, DROPPED, EMBEDDER_RETRY_S, EXCHANGE_FAILURES, MAX_TRIES, RouterExchange
 from neuroforge.router.pipeline import FAILURES, LearnedRouter, RouterOptions
 from tests.fakes import FakeClock, FakeMetrics, endpoint, routing_request, snapshot
 from tests.unit.router.test_pipeline import load_fitted
@@ -148,15 +148,41 @@ async def test_too_many_are_dropped_and_counted(embedder: StaticEmbedder) -> Non
     assert (len(bench.learner.records), bench.learner.reports[0].n_dropped, bench.metrics.counts[DROPPED]) == (5, 3, 3)
 
 
-async def test_what_a_learner_that_is_away_did_not_get_is_counted(embedder: StaticEmbedder) -> None:
+async def test_what_a_learner_that_is_away_did_not_get_it_gets_later(embedder: StaticEmbedder) -> None:
     bench = Bench(embedder)
     bench.answer(4)
     bench.learner.error = EngineUnavailable("the learner does not answer")
     with pytest.raises(EngineUnavailable):
         await bench.exchange.once()
+    bench.answer(2)
     bench.learner.error = None
     await bench.exchange.once()
-    assert bench.learner.reports[0].n_dropped == 4
+    await bench.exchange.once()
+    assert [len(one.records) for one in bench.learner.reports] == [4, 2]
+    assert [one.n_dropped for one in bench.learner.reports] == [0, 0]
+
+
+async def test_a_batch_that_is_always_refused_is_given_up_and_counted(embedder: StaticEmbedder) -> None:
+    bench = Bench(embedder)
+    bench.answer(4)
+    bench.learner.error = EngineUnavailable("refused")
+    for _ in range(MAX_TRIES):
+        with pytest.raises(EngineUnavailable):
+            await bench.exchange.once()
+    bench.learner.error = None
+    await bench.exchange.once()
+    assert (len(bench.learner.records), bench.learner.reports[0].n_dropped) == (0, 4)
+
+
+async def test_the_end_hands_over_what_is_left(embedder: StaticEmbedder) -> None:
+    bench = Bench(embedder)
+    task = asyncio.create_task(bench.exchange.run())
+    while not bench.learner.reports:
+        await asyncio.sleep(0.001)
+    bench.answer(3)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert len(bench.learner.records) == 3
 
 
 async def test_the_loop_survives_a_learner_that_is_away(embedder: StaticEmbedder) -> None:
