@@ -56,9 +56,10 @@ class Ledger:
         if call.ttft_s is not None:
             self._metrics.observe(TTFT, call.ttft_s, {"model": model})
         if usage.n_prompt_tokens or usage.n_completion_tokens:
-            self._tokens[(model, "prompt")] += usage.n_prompt_tokens
-            self._tokens[(model, "completion")] += usage.n_completion_tokens
-            self._tokens[(model, "cached")] += usage.n_cached_tokens
+            for name, share in call.shares or ((model, usage),):
+                self._tokens[(name, "prompt")] += share.n_prompt_tokens
+                self._tokens[(name, "completion")] += share.n_completion_tokens
+                self._tokens[(name, "cached")] += share.n_cached_tokens
             if call.caller is not None:
                 self._limiter.add_tokens(call.caller.key, usage.n_prompt_tokens + usage.n_completion_tokens)
         if call.action is not None and call.caller is not None:

@@ -35,6 +35,7 @@ from neuroforge.gateway.render import CompletionRenderer, EmbeddingRenderer, Ren
 from neuroforge.gateway.responses import parse_response
 from neuroforge.gateway.responses_events import ResponseRenderer
 from neuroforge.gateway.route import RouteProbe
+from neuroforge.gateway.tasks import TaskRoute
 
 EXPOSED_HEADERS = (
     "x-request-id",
@@ -103,6 +104,7 @@ def _hot_routes(parts: GatewayParts, desk: Desk) -> dict[str, ASGIApp]:
         "/v1/responses": Inference("responses", partial(_response, parts.wall_clock), parts, desk),
         "/v1/count_tokens": Probe("count_tokens", COUNT, count_tokens, parts, desk),
         "/v1/route": RouteProbe(parts, desk),
+        "/v1/tasks": TaskRoute(parts, desk),
         "/v1/label_logprobs": Probe("label_logprobs", LABELS, label_logprobs, parts, desk),
     }
 

@@ -29,12 +29,12 @@ class Caller:
     allowed_models: frozenset[str] | None = None
     key: ApiKey | None = None
 
-    def check_model(self, model: str) -> None:
+    def check_model(self, model: str, param: str = "model") -> None:
         """Raise PermissionDenied for a model outside the key's list; a policy chooses within it."""
         if self.allowed_models is None or is_policy(model):
             return
         if model not in self.allowed_models:
-            raise PermissionDenied(f"this key may not use model {model!r}", param="model")
+            raise PermissionDenied(f"this key may not use model {model!r}", param=param)
 
 
 _LOCAL = Caller(actor=LOCAL_ACTOR, scopes=_BOTH)

@@ -43,6 +43,8 @@ class Call:
     model_id: str | None = None
     """Of the decision, so always a model that exists."""
     usage: Usage = NO_USAGE
+    shares: tuple[tuple[str, Usage], ...] = ()
+    """`usage` by model, where several had a part in it; empty = all of it is `model_id`'s."""
     ttft_s: float | None = None
     status: int = 0
     error_code: str | None = None

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from neuroforge.contracts.keys import ApiKey, KeyUsage
 from neuroforge.contracts.ports import Clock
-from neuroforge.errors import RateLimited
+from neuroforge.errors import RateLimited, RequestError
 from neuroforge.gateway.call import Call
 
 MINUTE_S = 60
@@ -29,21 +29,26 @@ class Limiter:
         Raises:
             RateLimited: The window is full; `retry_after_s` says when a place is free.
         """
-        if key is None:
+        if key is not None:
+            self._admit(key, call, 1)
+
+    def admit_prompts(self, key: ApiKey | None, call: Call, n_prompts: int) -> None:
+        """Count each prompt of one body as a request; the first is counted by `admit` already.
+
+        Raises:
+            RequestError: They would never fit. RateLimited: They do not fit now; the further ones are not counted.
+        """
+        if key is None or n_prompts <= 1:
             return
-        now_s = self._clock()
-        minute = int(now_s // MINUTE_S)
-        counts = self._own.setdefault((key.id, minute), [0, 0])
-        limits = (key.spec.requests_per_minute or self._default[0], key.spec.tokens_per_minute or self._default[1])
-        if limits == (None, None):
-            counts[0] += 1
-            return
-        left_s = (minute + 1) * MINUTE_S - now_s
-        used = [self._used(key.id, minute, which, left_s / MINUTE_S) for which in (0, 1)]
-        for which, limit in enumerate(limits):
-            if limit is not None:
-                self._check(call, ("requests", "tokens")[which], limit, used[which], 1 - which, left_s)
-        counts[0] += 1
+        limit = key.spec.requests_per_minute or self._default[0]
+        if limit is not None and n_prompts > limit:
+            raise RequestError(
+                f"each prompt counts as a request, and this key may send {limit} per minute: give fewer than the "
+                f"{n_prompts} at once",
+                param="prompts",
+            )
+        call.response_headers = [one for one in call.response_headers if not one[0].startswith(b"x-ratelimit-")]
+        self._admit(key, call, n_prompts - 1)
 
     def add_tokens(self, key: ApiKey | None, n_tokens: int) -> None:
         """Book what an answer used, also of one that was cut off."""
@@ -67,6 +72,21 @@ class Limiter:
             counts[0] += usage.n_requests
             counts[1] += usage.n_tokens
         self._elsewhere = found
+
+    def _admit(self, key: ApiKey, call: Call, n: int) -> None:
+        now_s = self._clock()
+        minute = int(now_s // MINUTE_S)
+        counts = self._own.setdefault((key.id, minute), [0, 0])
+        limits = (key.spec.requests_per_minute or self._default[0], key.spec.tokens_per_minute or self._default[1])
+        if limits == (None, None):
+            counts[0] += n
+            return
+        left_s = (minute + 1) * MINUTE_S - now_s
+        used = [self._used(key.id, minute, which, left_s / MINUTE_S) for which in (0, 1)]
+        for which, limit in enumerate(limits):
+            if limit is not None:
+                self._check(call, ("requests", "tokens")[which], limit, used[which], n if which == 0 else 0, left_s)
+        counts[0] += n
 
     def _used(self, key_id: str, minute: int, which: int, weight_of_last: float) -> float:
         def count(at: int) -> int:

@@ -14,9 +14,11 @@ from neuroforge.contracts.models import ModelSpec, ReplicaRange
 from neuroforge.contracts.outcomes import ExportRequest, Feedback, FitUpload
 from neuroforge.contracts.routing import Decision
 from neuroforge.contracts.rules import InsightRequest, RoutingRules
+from neuroforge.contracts.tasks import TaskResult
 from neuroforge.gateway.probes import COUNT, LABELS
 from neuroforge.gateway.responses_wire import RESPONSE
 from neuroforge.gateway.wire_requests import CHAT, COMPLETION, EMBEDDING
+from neuroforge.gateway.wire_tasks import TASK
 
 _REF = "#/components/schemas/{model}"
 _ADAPTERS: dict[str, tuple[TypeAdapter[Any], str]] = {
@@ -27,12 +29,14 @@ _ADAPTERS: dict[str, tuple[TypeAdapter[Any], str]] = {
     "/v1/count_tokens": (COUNT, "Count a prompt's tokens as the model sees it."),
     "/v1/label_logprobs": (LABELS, "log P(label | prompt) of each label."),
     "/v1/route": (CHAT, "Decide which model would answer a conversation, without asking it."),
+    "/v1/tasks": (TASK, "Let one or several models work on a task: in parallel, by vote, by choice or by cascade."),
 }
 _STREAMING = ("/v1/chat/completions", "/v1/completions", "/v1/responses")
 _ANSWERS: dict[str, type[BaseModel]] = {
     "/v1/count_tokens": TokenCount,
     "/v1/label_logprobs": LabelLogprobs,
     "/v1/route": Decision,
+    "/v1/tasks": TaskResult,
 }
 _BODIES = (
     ModelSpec,

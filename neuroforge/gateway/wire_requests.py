@@ -28,13 +28,9 @@ from neuroforge.gateway.wire import (
 
 
 @with_config(STRICT)
-class ChatRequest(TypedDict, total=False):
-    """POST /v1/chat/completions."""
+class ChatOptions(TypedDict, total=False):
+    """How a chat request's answer shall be made; the other fields say of what, by whom and in which form."""
 
-    model: Required[Name]
-    messages: Required[Messages]
-    stream: bool | None
-    stream_options: StreamOptions | None
     max_tokens: Tokens | None
     max_completion_tokens: Tokens | None
     temperature: Temperature | None
@@ -44,7 +40,6 @@ class ChatRequest(TypedDict, total=False):
     logit_bias: LogitBias | None
     logprobs: bool | None
     top_logprobs: TopLogprobs | None
-    n: N | None
     seed: Seed | None
     stop: Stop | None
     tools: Annotated[list[Tool], Field(fail_fast=True)] | None
@@ -68,6 +63,17 @@ class ChatRequest(TypedDict, total=False):
     moderation: JsonAny | None
     functions: list[JsonAny] | None
     function_call: str | JsonAny | None
+
+
+@with_config(STRICT)
+class ChatRequest(ChatOptions, total=False):
+    """POST /v1/chat/completions."""
+
+    model: Required[Name]
+    messages: Required[Messages]
+    stream: bool | None
+    stream_options: StreamOptions | None
+    n: N | None
     neuroforge: NeuroForgeOptions | None
 
 

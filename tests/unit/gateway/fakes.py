@@ -148,17 +148,30 @@ class FakeOrchestrator:
 
 @dataclass
 class FakeTasks:
-    """Decides for `small`, or for the named model; raises `error`."""
+    """Decides for `small`, or for the named model; raises `error`; a task waits for `gate` and gets `result`."""
 
     error: Exception | None = None
+    result: TaskResult | None = None
+    gate: asyncio.Event | None = None
+    n_cancelled: int = 0
     routings: list[RoutingRequest] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
+    callers: list[RoutingRequest] = field(default_factory=list)
     updates: list[tuple[tuple[Insight, ...], bool]] = field(default_factory=list)
 
     async def execute_task(self, task: Task, caller: RoutingRequest) -> TaskResult:
         self.tasks.append(task)
+        self.callers.append(caller)
+        if self.error is not None:
+            raise self.error
+        try:
+            if self.gate is not None:
+                await self.gate.wait()
+        except asyncio.CancelledError:
+            self.n_cancelled += 1
+            raise
         member = Member(model_id="small", decision_id="dec_1", text="hi")
-        return TaskResult(task_id="task_1", mode=task.mode, text="hi", winner=0, members=(member,))
+        return self.result or TaskResult(task_id="t", mode=task.mode, text="hi", winner=0, members=(member,))
 
     def route(self, routing: RoutingRequest) -> Decision:
         self.routings.append(routing)

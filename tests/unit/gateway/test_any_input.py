@@ -1,14 +1,16 @@
 """Whatever is sent, the answer is a 200 or a 4xx in the envelope; never a 500, never the text."""
 
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from neuroforge.contracts.tasks import TaskMode
 from neuroforge.gateway.requirements import CHAT_RULES, COMPLETION_RULES
 from neuroforge.gateway.responses import RESPONSE_RULES
+from neuroforge.gateway.wire_tasks import NAMES
 from tests.unit.gateway.fakes import Client, Gateway
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(max_size=8)
@@ -39,6 +41,15 @@ def body_of(rules: Any, **required: Any) -> Any:
 
 CHAT = body_of(CHAT_RULES, messages=st.lists(MESSAGE, max_size=3) | ANY)
 COMPLETION = body_of(COMPLETION_RULES, prompt=ANY)
+TASK = st.fixed_dictionaries(
+    {"mode": st.sampled_from(get_args(TaskMode))},
+    optional={
+        **dict.fromkeys(set(NAMES) - {"mode"}, ANY),
+        "messages": st.lists(MESSAGE, max_size=3) | ANY,
+        "prompts": st.lists(st.text(max_size=8), max_size=3) | ANY,
+        "options": st.dictionaries(st.sampled_from(sorted(CHAT_RULES)), ANY, max_size=3),
+    },
+)
 RESPONSE = body_of(RESPONSE_RULES, input=st.text(max_size=8) | st.lists(MESSAGE, max_size=3))
 
 
@@ -71,6 +82,12 @@ async def test_any_completion_body_is_answered_or_refused(client: Client, body: 
 @given(RESPONSE)
 async def test_any_response_body_is_answered_or_refused(client: Client, body: Any) -> None:
     await check(client, "/v1/responses", orjson.dumps(body))
+
+
+@FIXED
+@given(TASK)
+async def test_any_task_is_answered_or_refused(client: Client, body: Any) -> None:
+    await check(client, "/v1/tasks", orjson.dumps(body))
 
 
 @FIXED
