@@ -20,6 +20,7 @@ from neuroforge import __version__
 from neuroforge.assets.store import AssetStore
 from neuroforge.gateway.app import build_app
 from neuroforge.gateway.parts import GatewayOptions, GatewayParts
+from neuroforge.orchestrator.breaker import BreakerLimits
 from neuroforge.orchestrator.fleet_cache import FleetCache
 from neuroforge.orchestrator.limits import OrchestratorLimits
 from neuroforge.orchestrator.orchestrator import NeuroForgeOrchestrator
@@ -51,11 +52,7 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
         view,
         build_engine_client(token),
         time.monotonic,
-        limits=OrchestratorLimits(
-            load_timeout_s=settings.gateway.load_timeout,
-            task_timeout_s=settings.gateway.request_timeout,
-            hedge_share=settings.gateway.hedge_share,
-        ),
+        limits=orchestrator_limits(settings),
         rules=learner,
         metrics=metrics,
         keeps_text=level == "text",
@@ -75,6 +72,26 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
             data=learner,
             background=(view.run, router_exchange.run),
         )
+    )
+
+
+def orchestrator_limits(settings: Settings) -> OrchestratorLimits:
+    """What the orchestrator is told of the settings; the rest of its limits suits every fleet."""
+    gateway, chosen = settings.gateway, settings.orchestrator
+    return OrchestratorLimits(
+        load_timeout_s=gateway.load_timeout,
+        task_timeout_s=gateway.request_timeout,
+        hedge_share=chosen.hedge_share,
+        hedge_quantile=chosen.hedge_quantile,
+        slow_factor=chosen.slow_factor,
+        slow_share=chosen.slow_share,
+        breaker=BreakerLimits(
+            failure_share=chosen.circuit_failure_share,
+            min_calls=chosen.circuit_min_calls,
+            window_s=chosen.circuit_window,
+            open_s=chosen.circuit_open,
+        ),
+        max_fan_out=chosen.max_fan_out,
     )
 
 

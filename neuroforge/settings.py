@@ -21,6 +21,7 @@ from neuroforge.contracts.models import ModelSpec
 from neuroforge.contracts.outcomes import RecordLevel
 from neuroforge.errors import ConfigError
 from neuroforge.settings_errors import explain
+from neuroforge.settings_orchestrator import OrchestratorSettings
 
 ENVIRONMENT_PREFIX = "NEUROFORGE_"
 DEFAULT_MODELS: tuple[ModelSpec, ...] = (
@@ -42,8 +43,6 @@ class GatewaySettings(Contract):
     load_timeout: Duration = 300.0
     """How long a request waits for its model to load."""
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
-    hedge_share: float = Field(default=0.05, ge=0, le=1)
-    """Of the requests that a policy routes, how many may get a second model beside a late first one; 0 = none."""
     replicas: int = Field(default=1, ge=1)
     cpus: float = Field(default=0.2, ge=0)
     """Ray CPUs a gateway replica reserves (a budget, not a limit)."""
@@ -134,6 +133,7 @@ class Settings(Contract):
     models: tuple[ModelSpec, ...] = DEFAULT_MODELS
     gateway: GatewaySettings = GatewaySettings()
     router: RouterSettings = RouterSettings()
+    orchestrator: OrchestratorSettings = OrchestratorSettings()
     storage: StorageSettings = Field(default_factory=StorageSettings)
     auth: AuthSettings = AuthSettings()
     ray: RaySettings = RaySettings()
