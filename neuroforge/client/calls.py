@@ -53,7 +53,7 @@ def is_worth_waiting(error: NeuroForgeError) -> bool:
 
 def chat(messages: Messages, model: str, options: Mapping[str, Any]) -> Call[JsonObject]:
     """POST /v1/chat/completions."""
-    body = {"model": model, "messages": _as_messages(messages), **options}
+    body = {"model": model, "messages": as_messages(messages), **options}
     return Call("POST", "/v1/chat/completions", _object, body)
 
 
@@ -87,7 +87,7 @@ def label_logprobs(prompt: Messages, labels: Sequence[str], model: str) -> Call[
 
 def route(messages: Messages, model: str, options: Mapping[str, Any]) -> Call[Decision]:
     """POST /v1/route."""
-    body = {"model": model, "messages": _as_messages(messages), **options}
+    body = {"model": model, "messages": as_messages(messages), **options}
     return Call("POST", "/v1/route", as_contract(Decision), body)
 
 
@@ -159,7 +159,8 @@ def verify_audit() -> Call[AuditVerdict]:
     return Call("GET", "/admin/v1/audit/verify", as_contract(AuditVerdict))
 
 
-def _as_messages(messages: Messages) -> list[JsonObject]:
+def as_messages(messages: Messages) -> list[JsonObject]:
+    """Return OpenAI's list of messages; a text is one user message."""
     if isinstance(messages, str):
         return [{"role": "user", "content": messages}]
     return [dict(one) for one in messages]

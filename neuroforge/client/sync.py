@@ -9,6 +9,7 @@ from neuroforge.client import calls
 from neuroforge.client.calls import PROBE_TIMEOUT_S, READY_POLL_S, Call, Messages, Vectors
 from neuroforge.client.learning import Learning
 from neuroforge.client.rules import Ruling
+from neuroforge.client.tasks import Tasking
 from neuroforge.client.transport import Transport
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import LabelLogprobs, TokenCount
@@ -22,7 +23,7 @@ from neuroforge.errors import EngineTimeout, NeuroForgeError
 T = TypeVar("T")
 
 
-class Client(Learning, Ruling):
+class Client(Learning, Ruling, Tasking):
     """Everything that the gateway offers, as methods. Use it as a context manager, from any number of threads.
 
     Options of chat, completion, embeddings and responses are OpenAI's fields (temperature, max_tokens, tools, ...).
