@@ -14,6 +14,7 @@ import pytest
 
 from neuroforge.client import Client
 from neuroforge.contracts.outcomes import RouterStatus
+from neuroforge.contracts.rules import Pin, RoutingRules
 from neuroforge.errors import NeuroForgeError, NotFound
 from neuroforge.router.embedder import StaticEmbedder, load_embedder
 from neuroforge.router.fit.artifact import save_router
@@ -188,9 +189,9 @@ def test_requests_are_answered_while_the_learner_hangs(two_models: RunningServer
         lines = [line for line in metrics.splitlines() if "router_exchange_failures_total" in line]
         return any("TimeoutError" in line for line in lines)
 
-    def has_counted() -> bool:
+    def has_arrived() -> bool:
         try:
-            return client.router_status().n_dropped > 0
+            return client.decision(asked.decision_id).decision.decision_id == asked.decision_id
         except NeuroForgeError:
             return False
 
@@ -198,10 +199,31 @@ def test_requests_are_answered_while_the_learner_hangs(two_models: RunningServer
     process = learner_process(two_models)
     process.send_signal(signal.SIGSTOP)
     try:
-        assert ask(two_models, two_models.api_key).decision_id
+        asked = ask(two_models, two_models.api_key)
         until(has_failed, "the failed exchange is counted", 90)
         assert ask(two_models, two_models.api_key).decision_id
     finally:
         process.send_signal(signal.SIGCONT)
     with two_models.admin() as client:
-        until(has_counted, "what was lost is counted", 60)
+        until(has_arrived, "the outcome was handed over again", 60)
+        assert client.router_status().n_dropped == 0
+
+
+def test_a_rule_is_proposed_forced_followed_and_rolled_back(two_models: RunningServer) -> None:
+    def decided() -> tuple[str, str]:
+        asked = ask(two_models, two_models.admin_key)
+        return asked.model_id, asked.reason
+
+    pin = RoutingRules(reason="a test wants it", pins=(Pin(model_id=FIRST_MODEL),), holdout_share=0.0)
+    with two_models.admin() as client:
+        proposed = client.propose_rules(pin)
+        assert proposed.state == "refused", "there is not enough evidence for anything"
+        applied = client.apply_rules(proposed.proposal_id, force=True)
+        assert applied.state == "applied"
+        until(lambda: decided() == (FIRST_MODEL, "pinned"), "the pin is followed", 30)
+        assert {decided() for _ in range(5)} == {(FIRST_MODEL, "pinned")}
+
+        client.rollback_rules()
+
+        until(lambda: decided()[1] != "pinned", "the pin is gone", 30)
+        assert [one.state for one in client.rules()[:2]] == ["applied", "rolled_back"]
