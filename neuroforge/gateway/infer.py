@@ -3,14 +3,14 @@
 No dependency injection, no response model, no request object: docs/decisions/040.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import cast
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from neuroforge.contracts.routing import Chunk, Decided, Decision
+from neuroforge.contracts.routing import Chunk, Decided, Decision, Spent
 from neuroforge.errors import UnsupportedParameter
 from neuroforge.gateway.ask import Ask
 from neuroforge.gateway.auth import Caller
@@ -19,7 +19,7 @@ from neuroforge.gateway.call import Call, call_of
 from neuroforge.gateway.desk import Desk
 from neuroforge.gateway.errors import JSON_HEADERS, send_bytes
 from neuroforge.gateway.parts import GatewayParts
-from neuroforge.gateway.render import Renderer, StreamRenderer, usage_of
+from neuroforge.gateway.render import Renderer, StreamRenderer, total_of, usage_of
 from neuroforge.gateway.stream import EventSender
 from neuroforge.gateway.watch import Deadline
 from neuroforge.hangup import Watch
@@ -66,6 +66,7 @@ class Inference:
         answered_s = self._clock()
         call.usage = usage_of(completed.body) or call.usage
         note_decision(call, completed.decision)
+        book_spent(call, completed.spent)
         payload = orjson.dumps(renderer.whole(completed.body, completed.decision.model_id))
         timing = _timing(call, asked_s, answered_s, self._clock())
         await send_bytes(send, 200, payload, [*JSON_HEADERS, (b"server-timing", timing)])
@@ -75,6 +76,7 @@ class Inference:
         events = self._orchestrator.stream(ask.routing(call, caller), request)
         sender = EventSender(call, send, renderer, self._clock)
         model_id = ask.model
+        spent: tuple[Spent, ...] = ()
         try:
             async with aclosing(events):
                 async for event in events:
@@ -82,12 +84,20 @@ class Inference:
                         await sender.chunk(event.body, model_id)
                     elif isinstance(event, Decided):
                         note_decision(call, event.decision)
-                        model_id = event.decision.model_id
+                        model_id, spent = event.decision.model_id, event.spent
                     else:
                         await sender.waiting(event.model_id)
             await sender.end(model_id)
         finally:
             sender.settle(request.n_prompt_tokens_estimate)
+            book_spent(call, spent)
+
+
+def book_spent(call: Call, spent: Sequence[Spent]) -> None:
+    """Put what hedges that lost and calls given up have used on the books too, each under its model's name."""
+    if spent:
+        call.shares = ((call.model_id or "", call.usage), *((one.model_id, one.usage) for one in spent))
+        call.usage = total_of([usage for _, usage in call.shares])
 
 
 def note_decision(call: Call, decision: Decision) -> None:

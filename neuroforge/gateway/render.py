@@ -3,6 +3,7 @@
 import base64
 import sys
 from array import array
+from collections.abc import Iterable
 from typing import Protocol
 
 import orjson
@@ -114,6 +115,12 @@ def usage_of(body: JsonObject) -> Usage | None:
         n_completion_tokens=_count(usage.get("completion_tokens")),
         n_cached_tokens=_count(cached),
     )
+
+
+def total_of(usages: Iterable[Usage]) -> Usage:
+    """The sum, kind by kind."""
+    listed = list(usages)
+    return Usage(**{name: sum(getattr(one, name) for one in listed) for name in Usage.model_fields})
 
 
 def _count(value: object) -> int:

@@ -25,7 +25,16 @@ from neuroforge.contracts.keys import (
     KeyUsage,
 )
 from neuroforge.contracts.models import EngineKind, ModelEndpoint, ModelSpec, ModelState, ModelStatus, ReplicaRange
-from neuroforge.contracts.routing import Chunk, Completed, Decided, Decision, FleetSnapshot, RoutingRequest, StreamEvent
+from neuroforge.contracts.routing import (
+    Chunk,
+    Completed,
+    Decided,
+    Decision,
+    FleetSnapshot,
+    RoutingRequest,
+    Spent,
+    StreamEvent,
+)
 from neuroforge.contracts.rules import Insight, RulesEntry
 from neuroforge.contracts.tasks import Member, Task, TaskResult
 from neuroforge.errors import ModelNotFound, NotFound
@@ -102,6 +111,7 @@ class FakeOrchestrator:
     events: tuple[StreamEvent | Exception, ...] = ()
     error: Exception | None = None
     gate: asyncio.Event | None = None
+    spent: tuple[Spent, ...] = ()
     routings: list[RoutingRequest] = field(default_factory=list)
     requests: list[EngineRequest] = field(default_factory=list)
     n_cancelled: int = 0
@@ -115,12 +125,12 @@ class FakeOrchestrator:
         except asyncio.CancelledError:
             self.n_cancelled += 1
             raise
-        return Completed(decision=decision(routing.model_id or "small"), body=dict(self.body))
+        return Completed(decision=decision(routing.model_id or "small"), body=dict(self.body), spent=self.spent)
 
     async def stream(self, routing: RoutingRequest, request: EngineRequest) -> AsyncGenerator[StreamEvent, None]:
         self._note(routing, request)
         try:
-            yield Decided(decision=decision(routing.model_id or "small"))
+            yield Decided(decision=decision(routing.model_id or "small"), spent=self.spent)
             for event in self.events:
                 if isinstance(event, Exception):
                     raise event

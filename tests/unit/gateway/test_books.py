@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
+from neuroforge.contracts.chat import Usage
 from neuroforge.contracts.keys import AuditEvent
+from neuroforge.contracts.routing import Spent
 from neuroforge.errors import StorageError
 from neuroforge.gateway.app import build_app
 from neuroforge.gateway.audit import AuditBuffer
 from neuroforge.gateway.desk import open_desk
 from neuroforge.gateway.exchange import StateExchange
 from neuroforge.gateway.parts import GatewayOptions, GatewayParts
-from tests.unit.gateway.fakes import FakeMetricsSource, Gateway, make_key
+from tests.unit.gateway.fakes import LAST, FakeMetricsSource, Gateway, delta, make_key
 
 CHAT: dict[str, Any] = {"model": "small", "messages": [{"role": "user", "content": "zebra-canary"}]}
 
@@ -102,6 +104,24 @@ async def test_counters_are_summed_and_told_once() -> None:
     told = [(value, tags) for name, value, tags in gateway.metrics.told if name == "neuroforge_requests_total"]
     assert told == [(3, {"route": "chat", "model": "small", "status": "200"})]
     assert gateway.metrics.counts["neuroforge_tokens_total"] == 15
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_a_lost_attempt_used_is_on_the_key_s_account_under_its_model(stream: bool) -> None:
+    gateway = Gateway()
+    key, secret = make_key("k1")
+    gateway.state.keys.append(key)
+    gateway.orchestrator.events = (delta("hi"), LAST)
+    gateway.orchestrator.spent = (Spent(model_id="late", usage=Usage(n_prompt_tokens=7, n_completion_tokens=4)),)
+    async with gateway.running() as client:
+        client.secret = secret
+        reply = await client.post("/v1/chat/completions", {**CHAT, "stream": stream})
+        assert stream or reply.json()["usage"]["total_tokens"] == 5, "the caller sees the answer's own"
+    detail = gateway.state.events[0].detail
+    assert (detail["n_prompt_tokens"], detail["n_completion_tokens"]) == (10, 6)
+    told = [(tags["model"], value) for name, value, tags in gateway.metrics.told if name == "neuroforge_tokens_total"]
+    assert sorted(told) == [("late", 4), ("late", 7), ("small", 2), ("small", 3)]
+    assert gateway.state.reports[-1].usage[0].n_tokens == 16
 
 
 async def test_when_the_store_is_away_events_wait_and_the_failure_is_counted() -> None:
