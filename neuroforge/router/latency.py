@@ -7,10 +7,9 @@ from typing import NamedTuple
 from neuroforge.contracts.models import EngineStats, ModelEndpoint
 from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.routing import Outcome
+from neuroforge.router.pace import ALPHA, Rate, WholeAnswers
 from neuroforge.router.speed_prior import fill_unknown, size_of
 
-ALPHA = 0.2
-"""Weight of a new observation: the last dozen answers count."""
 TRUST_HALF_LIFE_S = 600.0
 """A model that was slow is tried again: after this long without an answer, half of what we knew of it is forgotten."""
 FAILURE_HALF_LIFE_S = 30.0
@@ -56,7 +55,9 @@ class ModelLoad:
     """What this replica knows of one model."""
 
     ttft_s: Average = field(default_factory=Average)
-    s_per_token: Average = field(default_factory=Average)
+    s_per_token: Rate = field(default_factory=Rate)
+    whole: WholeAnswers = field(default_factory=WholeAnswers)
+    """Those whose first token was not seen, as long as none was."""
     n_tokens: Average = field(default_factory=Average)
     n_prompt_tokens: Average = field(default_factory=Average)
     """Of the requests behind ttft_s."""
@@ -137,8 +138,8 @@ class LatencyEstimator:
         """
         now_s = self._clock()
         loads = [self._observed(endpoint) for endpoint in endpoints]
-        ttfts = [_first_known(load.ttft_s.value, load.stats.ttft_s if load.stats else None) for load in loads]
-        rates = [_first_known(load.s_per_token.value, load.stats.s_per_token if load.stats else None) for load in loads]
+        measured = [_measured(load) for load in loads]
+        ttfts, rates = [one[0] for one in measured], [one[1] for one in measured]
         sizes = [self._size(endpoint, load) for endpoint, load in zip(endpoints, loads, strict=True)]
         full_ttfts, full_rates = fill_unknown(ttfts, sizes, PRIOR_TTFT_S), fill_unknown(rates, sizes, PRIOR_S_PER_TOKEN)
         best_ttft_s, best_rate = min(full_ttfts), min(full_rates)
@@ -191,40 +192,46 @@ class LatencyEstimator:
 
 
 def _learn_speed(load: ModelLoad, outcome: Outcome) -> None:
-    """Without a measured first token (not streamed), the known one is taken off; an embedding has only a total."""
+    """A whole answer (not streamed) tells its total: the known first token is taken off, or both are worked out."""
     n_tokens = outcome.n_completion_tokens
     load.n_tokens.add(n_tokens)
     ttft_s = outcome.ttft_s
     if ttft_s is not None or n_tokens == 0:
         load.ttft_s.add(outcome.latency_s if ttft_s is None else ttft_s)
         load.n_prompt_tokens.add(outcome.n_prompt_tokens)
-    if n_tokens > 0:
-        start_s = ttft_s if ttft_s is not None else load.ttft_s.value or 0.0
-        load.s_per_token.add(max(0.0, outcome.latency_s - start_s) / n_tokens)
+    start_s = load.ttft_s.value if ttft_s is None else ttft_s
+    if start_s is None:
+        load.whole.add(outcome.n_prompt_tokens, n_tokens, outcome.latency_s)
+    elif n_tokens > 0:
+        load.s_per_token.add(max(0.0, outcome.latency_s - start_s), n_tokens)
 
 
 def _service_s(load: ModelLoad, max_tokens: int | None) -> float | None:
     """Seconds of a request that need not wait; None = nothing was observed."""
-    stats = load.stats
-    ttft_s = load.ttft_s.value
-    s_per_token = load.s_per_token.value
-    if ttft_s is None and stats is not None:
-        ttft_s = stats.ttft_s
-    if s_per_token is None and stats is not None:
-        s_per_token = stats.s_per_token
+    ttft_s, s_per_token = _measured(load)
     if ttft_s is None and s_per_token is None:
         return None
     n_tokens = _n_tokens(load.n_tokens.value, max_tokens)
     return (ttft_s or 0.0) + (s_per_token or 0.0) * n_tokens
 
 
-def _first_known(own: float | None, told: float | None) -> float | None:
-    return told if own is None else own
+def _measured(load: ModelLoad) -> tuple[float | None, float | None]:
+    """Return seconds to the first token and for each one, by our own answers, else as the engine tells."""
+    ttft_s, s_per_token = load.ttft_s.value, load.s_per_token.value
+    if (solved := load.whole.solve()) is not None:
+        ttft_s = solved[0] * load.whole.read if ttft_s is None else ttft_s
+        s_per_token = solved[1] if s_per_token is None else s_per_token
+    stats = load.stats
+    if stats is None:
+        return ttft_s, s_per_token
+    return stats.ttft_s if ttft_s is None else ttft_s, stats.s_per_token if s_per_token is None else s_per_token
 
 
 def _s_per_prompt_token(load: ModelLoad) -> float:
     """The first token comes after the whole prompt was read; its own share is small beside that."""
     ttft_s, n_tokens = load.ttft_s.value, load.n_prompt_tokens.value
+    if ttft_s is None and load.whole.read > 0 and (solved := load.whole.solve()) is not None:
+        return solved[0]
     return ttft_s / n_tokens if ttft_s is not None and n_tokens else PRIOR_S_PER_PROMPT_TOKEN
 
 

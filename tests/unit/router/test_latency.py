@@ -67,6 +67,15 @@ def test_an_answer_that_was_not_streamed_uses_the_known_first_token(estimator: L
     assert expected_s(estimator, A) == [0.2 + 10 * 0.15]
 
 
+def test_short_answers_that_took_long_to_read_say_nothing_of_long_ones(estimator: LatencyEstimator) -> None:
+    for n_prompt, n_tokens in [(300, 2), (200, 150), (80, 20)] * 10:
+        total_s = 0.01 * n_prompt + 0.05 * n_tokens
+        estimator.learn(outcome(ttft_s=None, n_prompt_tokens=n_prompt, n_completion_tokens=n_tokens, latency_s=total_s))
+    (speed,) = estimator.expected_speeds([A])
+    assert speed.latency_s(150) == pytest.approx(0.01 * (300 + 200 + 80) / 3 + 0.05 * 150, rel=0.05)
+    assert speed.s_per_prompt_token == pytest.approx(0.01, rel=0.1)
+
+
 def test_an_embedding_has_only_a_total(estimator: LatencyEstimator) -> None:
     estimator.learn(outcome(ttft_s=None, n_completion_tokens=0, latency_s=0.3))
     assert expected_s(estimator, A) == [0.3]
