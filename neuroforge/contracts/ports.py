@@ -27,7 +27,7 @@ from neuroforge.contracts.outcomes import (
     OutcomeRecord,
     RouterStatus,
 )
-from neuroforge.contracts.routing import Completed, Decision, FleetSnapshot, Outcome, RoutingRequest, StreamEvent
+from neuroforge.contracts.routing import Completed, Decision, FleetSnapshot, Outcome, RoutingRequest, Spent, StreamEvent
 from neuroforge.contracts.rules import Insight, RoutingRules, RulesEntry
 from neuroforge.contracts.tasks import Task, TaskResult
 
@@ -133,8 +133,11 @@ class Orchestrator(Protocol):
 class TaskExecutor(Protocol):
     """How a task uses one or several models (NeuroForgeOrchestrator)."""
 
-    async def execute_task(self, task: Task, caller: RoutingRequest) -> TaskResult:
-        """`caller` carries request id and allowed models; members' requests are made from it."""
+    async def execute_task(self, task: Task, caller: RoutingRequest, spent: list[Spent] | None = None) -> TaskResult:
+        """`caller` carries request id and allowed models; members' requests are made from it.
+
+        `spent` takes what each call has cost, members' own usage included; of a task that fails or is cancelled too.
+        """
         ...
 
     def route(self, routing: RoutingRequest) -> Decision:

@@ -2,8 +2,7 @@
 
 from starlette.types import Receive, Scope, Send
 
-from neuroforge.contracts.base import JsonObject
-from neuroforge.contracts.chat import Usage
+from neuroforge.contracts.routing import Spent
 from neuroforge.contracts.tasks import Task, TaskResult
 from neuroforge.errors import RequestError, UnsupportedParameter
 from neuroforge.gateway.ask import Ask
@@ -14,7 +13,7 @@ from neuroforge.gateway.desk import Desk
 from neuroforge.gateway.errors import JSON_HEADERS, send_bytes
 from neuroforge.gateway.infer import name_field
 from neuroforge.gateway.parts import GatewayParts
-from neuroforge.gateway.render import CompletionRenderer
+from neuroforge.gateway.render import CompletionRenderer, total_of
 from neuroforge.gateway.task_body import ASSESSOR_FIELDS, check_models, in_tasks_words, parse_task
 from neuroforge.gateway.watch import Deadline
 from neuroforge.hangup import Watch
@@ -41,22 +40,24 @@ class TaskRoute:
         call.target = ",".join(task.models or (task.model,))
         async with Watch(receive), Deadline(task.deadline_s or self._timeout_s, self._slack_s):
             result = await self._execute(task, ask, call, caller)
-            note_result(call, result)
+            note_winner(call, result)
             await send_bytes(send, 200, _shown(result).model_dump_json().encode(), JSON_HEADERS)
 
     async def _execute(self, task: Task, ask: Ask, call: Call, caller: Caller) -> TaskResult:
+        spent: list[Spent] = []
         try:
-            return await self._tasks.execute_task(task, ask.routing(call, caller))
+            return await self._tasks.execute_task(task, ask.routing(call, caller), spent)
         except UnsupportedParameter as error:
             raise in_tasks_words(_name_assessor(name_field(error, ask), task, ask)) from error
         except RequestError as error:
             raise in_tasks_words(error) from error
+        finally:
+            call.shares = tuple((one.model_id, one.usage) for one in spent)
+            call.usage = total_of(usage for _, usage in call.shares)
 
 
-def note_result(call: Call, result: TaskResult) -> None:
-    """Keep what was used for the books, model by model, and tell the caller who answers in the headers."""
-    call.usage = result.usage
-    call.shares = _shares(result)
+def note_winner(call: Call, result: TaskResult) -> None:
+    """Keep who answers for the books, and tell the caller in the headers."""
     model_ids = {one.model_id for one in result.members if one.decision_id is not None}
     if len(model_ids) == 1:
         (call.model_id,) = model_ids
@@ -75,16 +76,6 @@ def _name_assessor(error: UnsupportedParameter, task: Task, ask: Ask) -> Unsuppo
     if field is None or capability != "logprobs" or capability in ask.field_by_capability:
         return error
     return UnsupportedParameter(error.message, **{**error.context, "param": field})
-
-
-def _shares(result: TaskResult) -> tuple[tuple[str, Usage], ...]:
-    """What no member tells (judges, hedges, calls that failed or were cancelled) goes under no model's name."""
-    shares = [(one.model_id, one.usage) for one in result.members if one.usage != Usage()]
-    rest: JsonObject = {
-        name: max(0, getattr(result.usage, name) - sum(getattr(usage, name) for _, usage in shares))
-        for name in Usage.model_fields
-    }
-    return (*shares, ("", Usage(**rest)))
 
 
 def _shown(result: TaskResult) -> TaskResult:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest, LabelLogprobs, LabelRequest, PromptText, TokenCount
 from neuroforge.contracts.ports import Clock, EngineClient, FleetView, Metrics, Router, RulesStore
-from neuroforge.contracts.routing import Completed, Decision, RoutingRequest, StreamEvent
+from neuroforge.contracts.routing import Completed, Decision, RoutingRequest, Spent, StreamEvent
 from neuroforge.contracts.rules import Insight, RulesEntry
 from neuroforge.contracts.tasks import Task, TaskResult
 from neuroforge.errors import ConflictError
@@ -79,9 +79,9 @@ class NeuroForgeOrchestrator:
             routing, self._side_deadline_s, lambda endpoint: self._engine.label_logprobs(endpoint, request)
         )
 
-    async def execute_task(self, task: Task, caller: RoutingRequest) -> TaskResult:
+    async def execute_task(self, task: Task, caller: RoutingRequest, spent: list[Spent] | None = None) -> TaskResult:
         """As TaskExecutor.execute_task."""
-        return await self._tasks.run(task, caller)
+        return await self._tasks.run(task, caller, spent)
 
     async def execute_parallel(self, prompts: Sequence[str], caller: RoutingRequest) -> TaskResult:
         """One answer for each prompt, in order: the members of the result."""

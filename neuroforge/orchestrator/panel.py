@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest, Usage
@@ -15,6 +16,8 @@ from neuroforge.orchestrator.answers import finish_reason_of, text_of
 from neuroforge.orchestrator.single import SingleExecution
 
 CHARACTERS_PER_TOKEN = 4
+MEDIA_CHARACTERS = 2000
+"""What a picture or a sound counts as."""
 Stop = Callable[[Sequence["Answer"]], bool]
 """Whether the answers so far are enough."""
 
@@ -45,21 +48,6 @@ class Answer:
     error: NeuroForgeError | None = None
 
 
-@dataclass
-class Bill:
-    """What all calls of a task have cost: members, judges, hedges, failures and what was no longer needed."""
-
-    n_prompt_tokens: int = 0
-    n_completion_tokens: int = 0
-    cost_usd: float = 0.0
-
-    def add(self, usage: Usage, cost_usd: float) -> None:
-        """Put a call's cost on it."""
-        self.n_prompt_tokens += usage.n_prompt_tokens
-        self.n_completion_tokens += usage.n_completion_tokens
-        self.cost_usd += cost_usd
-
-
 class Panel:
     """The calls of one task."""
 
@@ -80,7 +68,8 @@ class Panel:
         self.options: JsonObject = body
         self.messages: tuple[JsonObject, ...] = tuple(told if told is not None else task.messages or ())
         self._n_orders = 0
-        self.billed = Bill()
+        self.spent: list[Spent] = []
+        """What every call has cost: members, judges, hedges, failures and what was no longer needed."""
 
     async def ask(self, order: Order, place: int = 0) -> Answer:
         """Return the answer, or the error that it ended with; a cancelled call stays on the bill."""
@@ -94,10 +83,9 @@ class Panel:
             member = Member(model_id=name, error=error.message, latency_s=self._clock() - asked_s)
             return Answer(place, member, error=error)
         finally:
-            for one in spent:
-                self.billed.add(one.usage, one.cost_usd)
+            self.spent += spent
         member = _member(completed, self._clock() - asked_s, self._single)
-        self.billed.add(member.usage, member.cost_usd)
+        self.spent.append(Spent(model_id=member.model_id, usage=member.usage, cost_usd=member.cost_usd))
         return Answer(place, member, completed.body)
 
     async def ask_all(self, orders: Sequence[Order], is_enough: Stop | None = None) -> list[Answer]:
@@ -132,7 +120,7 @@ class Panel:
         needs = self.caller.requirements if order.keeps_options else frozenset()
         body = {**options, **order.changes, "messages": list(order.messages)}
         requirements = needs | order.requirements | {"chat"}
-        n_tokens = sum(len(str(one.get("content") or "")) for one in order.messages) // CHARACTERS_PER_TOKEN
+        n_tokens = sum(_n_characters(one.get("content")) for one in order.messages) // CHARACTERS_PER_TOKEN
         fields = {
             **dict(self.caller),
             "request_id": request_id,
@@ -177,6 +165,21 @@ def _usage(body: JsonObject) -> Usage:
     told = body.get("usage")
     if not isinstance(told, dict):
         return Usage()
-    counts = [told.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    n_prompt, n_completion = (one if isinstance(one, int) and one >= 0 else 0 for one in counts)
-    return Usage(n_prompt_tokens=n_prompt, n_completion_tokens=n_completion)
+    details = told.get("prompt_tokens_details")
+    return Usage(
+        n_prompt_tokens=_count(told, "prompt_tokens"),
+        n_completion_tokens=_count(told, "completion_tokens"),
+        n_cached_tokens=_count(details, "cached_tokens") if isinstance(details, dict) else 0,
+    )
+
+
+def _count(told: JsonObject, name: str) -> int:
+    value = told.get(name)
+    return value if isinstance(value, int) and value >= 0 else 0
+
+
+def _n_characters(content: Any) -> int:
+    if not isinstance(content, list):
+        return len(str(content or ""))
+    parts = [one for one in content if isinstance(one, dict)]
+    return sum(len(str(one["text"])) if "text" in one else MEDIA_CHARACTERS for one in parts)

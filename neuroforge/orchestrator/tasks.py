@@ -3,7 +3,7 @@
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import Usage
 from neuroforge.contracts.ports import Clock
-from neuroforge.contracts.routing import RoutingRequest
+from neuroforge.contracts.routing import RoutingRequest, Spent
 from neuroforge.contracts.tasks import Task, TaskResult
 from neuroforge.orchestrator.cascade import run_cascade
 from neuroforge.orchestrator.consensus import run_consensus
@@ -23,10 +23,14 @@ class TaskExecution:
         self._clock = clock
         self._default_timeout_s = default_timeout_s
 
-    async def run(self, task: Task, caller: RoutingRequest) -> TaskResult:
+    async def run(self, task: Task, caller: RoutingRequest, spent: list[Spent] | None = None) -> TaskResult:
         """As TaskExecutor.execute_task."""
         panel = Panel(task, caller, self._single, self._clock, self._default_timeout_s)
-        verdict = await self._decide(panel)
+        try:
+            verdict = await self._decide(panel)
+        finally:
+            if spent is not None:
+                spent += panel.spent
         return _result(panel, verdict, self._clock() - panel.started_s)
 
     async def _decide(self, panel: Panel) -> Verdict:
@@ -47,7 +51,7 @@ class TaskExecution:
 
 def _result(panel: Panel, verdict: Verdict, latency_s: float) -> TaskResult:
     members = tuple(one.member for one in verdict.answers)
-    usage = Usage(n_prompt_tokens=panel.billed.n_prompt_tokens, n_completion_tokens=panel.billed.n_completion_tokens)
+    counts = {name: sum(getattr(one.usage, name) for one in panel.spent) for name in Usage.model_fields}
     winner = None if verdict.winner is None else verdict.answers[verdict.winner]
     body: JsonObject | None = None
     if winner is not None and winner.body is not None:
@@ -61,7 +65,7 @@ def _result(panel: Panel, verdict: Verdict, latency_s: float) -> TaskResult:
         members=members,
         agreement=verdict.agreement,
         escalations=verdict.escalations,
-        usage=usage,
-        cost_usd=panel.billed.cost_usd,
+        usage=Usage(**counts),
+        cost_usd=sum(one.cost_usd for one in panel.spent),
         latency_s=latency_s,
     )

@@ -162,6 +162,7 @@ class FakeTasks:
 
     error: Exception | None = None
     result: TaskResult | None = None
+    spent: tuple[Spent, ...] = ()
     gate: asyncio.Event | None = None
     n_cancelled: int = 0
     routings: list[RoutingRequest] = field(default_factory=list)
@@ -169,9 +170,11 @@ class FakeTasks:
     callers: list[RoutingRequest] = field(default_factory=list)
     updates: list[tuple[tuple[Insight, ...], bool]] = field(default_factory=list)
 
-    async def execute_task(self, task: Task, caller: RoutingRequest) -> TaskResult:
+    async def execute_task(self, task: Task, caller: RoutingRequest, spent: list[Spent] | None = None) -> TaskResult:
         self.tasks.append(task)
         self.callers.append(caller)
+        if spent is not None:
+            spent += self.spent
         if self.error is not None:
             raise self.error
         try:

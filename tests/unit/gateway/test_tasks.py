@@ -5,18 +5,20 @@ from typing import Any
 
 from neuroforge.contracts.chat import Usage
 from neuroforge.contracts.keys import KeySpec
+from neuroforge.contracts.routing import Spent
 from neuroforge.contracts.tasks import Member, Task, TaskResult
 from neuroforge.errors import EngineUnavailable
 from neuroforge.gateway.wire_tasks import NAMES
 from tests.unit.gateway.fakes import Gateway, make_key, whole
 from tests.unit.gateway.task_calls import FORMAT, HELLO, PATH, sent
 
-FAILED = Member(model_id="auto", error="away")
+
+def member(model_id: str) -> Member:
+    return Member(model_id=model_id, decision_id="dec_1", text="hi")
 
 
-def member(model_id: str, n_tokens: int) -> Member:
-    usage = Usage(n_prompt_tokens=n_tokens, n_completion_tokens=1)
-    return Member(model_id=model_id, decision_id="dec_1", text="hi", usage=usage)
+def spent(model_id: str, n_tokens: int) -> Spent:
+    return Spent(model_id=model_id, usage=Usage(n_prompt_tokens=n_tokens, n_completion_tokens=1))
 
 
 def result(*members: Member, **more: Any) -> TaskResult:
@@ -83,7 +85,7 @@ async def test_a_fleet_that_fails_is_told_as_it_is() -> None:
 
 async def test_the_winner_is_in_body_and_headers_under_public_names() -> None:
     gateway = Gateway()
-    gateway.tasks.result = result(member("big", 3), member("small", 1), body=whole())
+    gateway.tasks.result = result(member("big"), member("small"), body=whole())
     _, reply = await sent(gateway, messages=HELLO, mode="creative")
     told = TaskResult.model_validate_json(reply.body)
     assert told.body is not None
@@ -91,10 +93,9 @@ async def test_the_winner_is_in_body_and_headers_under_public_names() -> None:
     assert (reply.headers["x-neuroforge-model"], reply.headers["x-neuroforge-decision"]) == ("big", "dec_1")
 
 
-async def test_every_members_tokens_are_booked_on_the_key_and_counted_by_model() -> None:
+async def test_every_calls_tokens_are_booked_on_the_key_and_counted_by_model() -> None:
     gateway = Gateway()
-    used = Usage(n_prompt_tokens=12, n_completion_tokens=4)
-    gateway.tasks.result = result(member("small", 3), member("big", 5), FAILED, usage=used)
+    gateway.tasks.spent = (spent("small", 3), spent("big", 5), spent("big", 4))
     await sent(gateway, KeySpec(name="a"), messages=HELLO, mode="creative")
     usage = gateway.state.reports[-1].usage
     tokens = {
@@ -102,20 +103,27 @@ async def test_every_members_tokens_are_booked_on_the_key_and_counted_by_model()
         for name, value, tags in gateway.metrics.told
         if name == "neuroforge_tokens_total"
     }
-    assert [(one.n_requests, one.n_tokens) for one in usage] == [(1, 16)]
+    assert [(one.n_requests, one.n_tokens) for one in usage] == [(1, 15)]
     assert tokens == {
         ("small", "prompt"): 3,
         ("small", "completion"): 1,
-        ("big", "prompt"): 5,
-        ("big", "completion"): 1,
-        ("", "prompt"): 4,
-        ("", "completion"): 2,
+        ("big", "prompt"): 9,
+        ("big", "completion"): 2,
     }
+
+
+async def test_a_task_that_fails_is_booked_too() -> None:
+    gateway = Gateway()
+    gateway.tasks.spent = (spent("small", 3),)
+    gateway.tasks.error = EngineUnavailable("away")
+    _, reply = await sent(gateway, KeySpec(name="a"), messages=HELLO)
+    assert (reply.status, [one.n_tokens for one in gateway.state.reports[-1].usage]) == (503, [4])
 
 
 async def test_a_task_is_audited_with_its_tokens_and_without_its_text() -> None:
     gateway = Gateway()
-    gateway.tasks.result = result(member("big", 3), usage=Usage(n_prompt_tokens=3, n_completion_tokens=1))
+    gateway.tasks.result = result(member("big"))
+    gateway.tasks.spent = (spent("big", 3),)
     await sent(gateway, KeySpec(name="a"), messages=[{"role": "user", "content": "zebra-canary"}], mode="creative")
     (event,) = gateway.state.events
     assert (event.actor, event.action, event.target, event.status) == ("k1", "inference", "big", 200)
@@ -145,13 +153,15 @@ async def test_prompts_that_do_not_fit_now_are_a_429_and_those_that_never_fit_a_
 async def test_hanging_up_cancels_the_task() -> None:
     gateway = Gateway()
     gateway.tasks.gate, gone = asyncio.Event(), asyncio.Event()
+    gateway.tasks.spent = (spent("small", 3),)
     async with gateway.running() as client:
         call = asyncio.create_task(client.post(PATH, {"messages": HELLO}, gone=gone))
         while not gateway.tasks.tasks:
             await asyncio.sleep(0)
         gone.set()
         await call
-    assert (gateway.tasks.n_cancelled, gateway.state.events[0].status) == (1, 499)
+    event = gateway.state.events[0]
+    assert (gateway.tasks.n_cancelled, event.status, event.detail["n_prompt_tokens"]) == (1, 499, 3)
 
 
 async def test_the_gateway_gives_up_on_a_task_past_its_deadline() -> None:

@@ -8,6 +8,7 @@ import pytest
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest
 from neuroforge.contracts.models import Price
+from neuroforge.contracts.routing import Spent
 from neuroforge.contracts.tasks import Task, TaskResult
 from neuroforge.errors import EngineUnavailable, ModelNotFound, PermissionDenied, RequestError
 from tests.fakes import chat_answer, endpoint, routing_request
@@ -288,14 +289,23 @@ async def test_a_task_keeps_its_deadline() -> None:
 async def test_cancelling_a_task_frees_every_slot() -> None:
     here = bench({"a": 0.9, "b": 0.9}, takes_s={"a": 50.0, "b": 50.0})
     task = Task(mode="creative", messages=ASKED, n=2)
-    work = asyncio.ensure_future(here.orchestrator.execute_task(task, routing_request()))
+    spent: list[Spent] = []
+    work = asyncio.ensure_future(here.orchestrator.execute_task(task, routing_request(), spent))
     while here.engine.n_running < 2:
         await asyncio.sleep(0)
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work
     assert sorted(here.engine.cancelled) == ["a", "b"]
+    assert sorted(one.model_id for one in spent) == ["a", "b"]
     here_idle(here)
+
+
+async def test_a_picture_counts_as_a_picture_and_not_as_text() -> None:
+    here = bench({"a": 0.9})
+    picture = {"type": "image_url", "image_url": {"url": "data:" + "A" * 1_000_000}}
+    await run(here, messages=({"role": "user", "content": [{"type": "text", "text": "abcd" * 5}, picture]},))
+    assert here.engine.calls[0][1].n_prompt_tokens_estimate == (20 + 2000) // 4
 
 
 async def test_cost_is_that_of_all_members() -> None:
