@@ -7,7 +7,6 @@ import httpx2
 import pytest
 
 from neuroforge.client import Client
-from neuroforge.contracts.tasks import TaskResult
 from neuroforge.errors import ModelNotFound, RequestError
 from tests.cluster.fleet import load, small, unload, until
 from tests.server import RunningServer
@@ -29,13 +28,13 @@ def two_models(gateway: RunningServer) -> Iterator[RunningServer]:
         unload(admin, SECOND_MODEL)
 
 
-def audited(gateway: RunningServer, result: TaskResult) -> tuple[int, int] | None:
+def audited(gateway: RunningServer, request_id: str) -> tuple[int, int] | None:
     """Prompt and completion tokens that the audit log has for this task; None while it is not there yet."""
     with gateway.admin() as admin:
         for record in reversed(admin.tail_audit(200)):
-            if record.event.request_id == result.task_id:
+            if record.event.request_id == request_id:
                 detail = record.event.detail
-                return int(detail["n_prompt_tokens"] or 0), int(detail["n_completion_tokens"] or 0)
+                return int(detail.get("n_prompt_tokens") or 0), int(detail.get("n_completion_tokens") or 0)
     return None
 
 
@@ -66,8 +65,8 @@ def test_a_consensus_of_three_tells_agreement_and_counts_all_three(gateway: Runn
     assert result.usage.n_completion_tokens == sum(one.usage.n_completion_tokens for one in result.members)
     assert result.cost_usd == pytest.approx(sum(one.cost_usd for one in result.members))
     assert result.cost_usd > 0
-    until(lambda: audited(gateway, result) is not None, "the task is in the audit log", 30)
-    assert audited(gateway, result) == (result.usage.n_prompt_tokens, result.usage.n_completion_tokens)
+    until(lambda: audited(gateway, result.task_id) is not None, "the task is in the audit log", 30)
+    assert audited(gateway, result.task_id) == (result.usage.n_prompt_tokens, result.usage.n_completion_tokens)
 
 
 def test_votes_with_a_seed_come_again(client: Client) -> None:
@@ -116,7 +115,7 @@ def test_wrong_tasks_name_their_field(client: Client) -> None:
     assert (missing.value.context["param"], unknown.value.context["param"]) == ("models[1]", "options.heat")
 
 
-def test_hanging_up_frees_every_slot(gateway: RunningServer, client: Client) -> None:
+def test_hanging_up_frees_every_slot_and_is_booked(gateway: RunningServer, client: Client) -> None:
     body = {
         "mode": "consensus",
         "model": MODEL,
@@ -124,9 +123,13 @@ def test_hanging_up_frees_every_slot(gateway: RunningServer, client: Client) -> 
         "messages": [{"role": "user", "content": "Tell a very long story."}],
         "options": {"max_tokens": 1500, "temperature": 0.9},
     }
-    headers = {"authorization": f"Bearer {gateway.api_key}"}
+    headers = {"authorization": f"Bearer {gateway.api_key}", "x-request-id": "hung-up"}
     with pytest.raises(httpx2.TimeoutException):
         httpx2.post(f"{gateway.base_url}/v1/tasks", json=body, headers=headers, timeout=3.0)
     asked_s = time.monotonic()
     client.chat("Hi", MODEL, max_tokens=1)
     assert time.monotonic() - asked_s < 10.0
+    until(lambda: audited(gateway, "hung-up") is not None, "the task is in the audit log", 30)
+    booked = audited(gateway, "hung-up")
+    assert booked is not None
+    assert min(booked) > 0
