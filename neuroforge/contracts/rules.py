@@ -61,7 +61,7 @@ class RoutingRules(Contract):
     """Of the traffic goes to the best single model, to measure what the router gains."""
     explore: bool = True
     quality_floor: float = Field(default=0.1, ge=0, le=1)
-    """Exploration stays within this much of the best predicted quality."""
+    """A model is explored only if its quality, one deviation above what is predicted, comes so close to the best."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "RoutingRules":

@@ -102,10 +102,16 @@ def measure_regret(world: World, orders: Sequence[Rows]) -> list[Figure]:
     at_best = theirs[:, int(theirs.mean(axis=0).argmin())]
     single = [(best[rows] - world.scores[rows].T).sum(axis=1).min() for rows in orders]
     return [
-        at_most("regret, share of explore-then-commit's", ours.mean() / at_best.mean(), "ratio", MOST_REGRET_SHARE),
+        at_most(
+            "regret, share of explore-then-commit's", float(ours.mean() / at_best.mean()), "ratio", MOST_REGRET_SHARE
+        ),
         *_interval("regret of 5,000 steps from a cold start", ours),
         *_interval("explore-then-commit, commit time best in hindsight for all orders", at_best),
-        Figure("explore-then-commit, commit time best in hindsight for each order", theirs.min(axis=1).mean(), "score"),
+        Figure(
+            "explore-then-commit, commit time best in hindsight for each order",
+            float(theirs.min(axis=1).mean()),
+            "score",
+        ),
         Figure("the best single model, known from the start", float(np.mean(single)), "score"),
     ]
 
@@ -127,7 +133,7 @@ def measure_drift(world: World, orders: Sequence[Rows]) -> list[Figure]:
     return [
         at_most("gap to a router of the new world, last 200 of 500 steps", float(means[-1]), "score", MOST_GAP),
         Figure("  half of its 95 % interval", float(half), "score"),
-        Figure("  steps to a gap of 0.01", float(WINDOW + reached[0]) if len(reached) else np.inf, "steps"),
+        *(Figure("  steps to a gap of 0.01", float(WINDOW + first), "steps") for first in reached[:1]),
         Figure("  gap in the first 200 steps", float(means[0]), "score"),
     ]
 
@@ -153,7 +159,7 @@ def measure_placing(table: OutcomeTable, embedder: StaticEmbedder) -> list[Figur
             questions = Stored(fitted.predict(test).quality, fitted.basis(test))
             without[model] += (full - _mean_of_best(scores[:, others], questions.others)) / N_FOLDS
             for one in range(N_DRAWS):
-                pool = np.random.default_rng(100 * number + one).choice(len(known), N_POOL, replace=False)
+                pool = np.random.default_rng(100 * number + one).permutation(len(known))[:N_POOL]
                 rows = pool[choose_probes(Stored(stored.others[pool], stored.basis[pool]))]
                 taken = Stored(stored.others[rows], stored.basis[rows])
                 placed = place_model(Probes(taken, known.scores[rows, model], known.scores[np.ix_(rows, others)]))
