@@ -1,6 +1,5 @@
 """A model reads a question and an answer and says how good the answer is: 0..1, or nothing that can be read."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 
@@ -23,11 +22,13 @@ async def judge_answers(panel: Panel, judge: str, answers: Sequence[Answer]) -> 
     Raises:
         NeuroForgeError: The judge answered none of them.
     """
-    verdicts = await asyncio.gather(*(_judge(panel, judge, one) for one in answers))
-    failed = [one.error for one in verdicts if one is not None and one.error is not None]
-    if failed and len(failed) == sum(one is not None for one in verdicts):
+    places = [place for place, one in enumerate(answers) if one.member.text]
+    verdicts = await panel.ask_all([_order(panel, judge, answers[place].member.text or "") for place in places])
+    failed = [one.error for one in verdicts if one.error is not None]
+    if failed and len(failed) == len(verdicts):
         raise failed[0]
-    return [None if one is None else read_score(one.member.text) for one in verdicts]
+    score_by_place = {places[one.place]: read_score(one.member.text) for one in verdicts}
+    return [score_by_place.get(place) for place in range(len(answers))]
 
 
 def read_score(text: str | None) -> float | None:
@@ -38,21 +39,18 @@ def read_score(text: str | None) -> float | None:
     return float(found[0]) / SCALE
 
 
-async def _judge(panel: Panel, judge: str, answer: Answer) -> Answer | None:
-    if not answer.member.text:
-        return None
+def _order(panel: Panel, judge: str, answer: str) -> Order:
     conversation = "\n".join(f"{one.get('role')}: {_text(one)}" for one in panel.messages)
     messages: list[JsonObject] = [
         {"role": "system", "content": _RUBRIC},
         {
             "role": "user",
-            "content": f"<conversation>\n{conversation}\n</conversation>\n<answer>\n{answer.member.text}\n</answer>\n"
+            "content": f"<conversation>\n{conversation}\n</conversation>\n<answer>\n{answer}\n</answer>\n"
             f"Your number from 0 to {SCALE}:",
         },
     ]
     # The task's own options do not go along: its format, tools and length are not the judge's.
-    changes = {"temperature": 0, "max_tokens": MAX_TOKENS}
-    return await panel.ask(Order(messages, judge, changes, keeps_options=False), answer.place)
+    return Order(messages, judge, {"temperature": 0, "max_tokens": MAX_TOKENS}, keeps_options=False)
 
 
 def _text(message: JsonObject) -> str:
