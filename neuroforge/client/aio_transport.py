@@ -6,6 +6,7 @@ from typing import TypeVar
 import aiohttp
 
 from neuroforge.client.calls import Call
+from neuroforge.client.decision import with_decision
 from neuroforge.client.events import EventReader
 from neuroforge.client.failures import error_from_response
 from neuroforge.client.transport import CONNECT_TIMEOUT_S
@@ -43,7 +44,7 @@ class AsyncTransport:
             raise self._translated(error) from error
         if response.status >= 300:
             raise error_from_response(response.status, response.headers, body)
-        return call.read(body)
+        return with_decision(call.read(body), response.headers)
 
     async def stream(self, call: Call[JsonObject]) -> AsyncGenerator[JsonObject, None]:
         """As `Transport.stream`."""

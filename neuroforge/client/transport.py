@@ -9,6 +9,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from neuroforge.client.calls import Call
+from neuroforge.client.decision import with_decision
 from neuroforge.client.events import EventReader
 from neuroforge.client.failures import error_from_response
 from neuroforge.contracts.base import JsonObject
@@ -55,9 +56,10 @@ class Transport:
             raise self._translated(error) from error
         finally:
             self._put_away(connection, is_reusable)
+        headers = dict(response.getheaders())
         if response.status >= 300:
-            raise error_from_response(response.status, dict(response.getheaders()), body)
-        return call.read(body)
+            raise error_from_response(response.status, headers, body)
+        return with_decision(call.read(body), headers)
 
     def stream(self, call: Call[JsonObject]) -> Generator[JsonObject, None, None]:
         """Yield the events of a server-sent stream; a caller that stops early closes the connection."""

@@ -189,3 +189,10 @@ def test_route_asks_for_the_decision_only(gateway: Loopback, client: Client) -> 
         "messages": [{"role": "user", "content": "Hi"}],
         "neuroforge": {"route": {"explore": False}},
     }
+
+
+def test_an_answer_tells_its_decision_so_that_it_can_be_rated(gateway: Loopback, client: Client) -> None:
+    told = {"x-neuroforge-decision": "d1;reason=utility"}
+    gateway.answer("POST", CHAT, Answer(body=b'{"id": "c1"}', headers=told))
+    answer = client.chat("Hi")
+    assert answer == {"id": "c1", "neuroforge": {"decision_id": "d1", "reason": "utility"}}

@@ -71,3 +71,12 @@ async def test_async_wait_ready_returns_once_ready(gateway: Loopback, async_clie
     gateway.answer("GET", "/readyz", Answer(404, b"not yet"), Answer(body=b"{}"))
     await async_client.wait_ready(timeout_s=10)
     assert await async_client.is_ready()
+
+
+async def test_an_answer_tells_its_decision_so_that_it_can_be_rated(
+    gateway: Loopback, async_client: AsyncClient
+) -> None:
+    told = {"x-neuroforge-decision": "d1;reason=utility"}
+    gateway.answer("POST", CHAT, Answer(body=b'{"id": "c1"}', headers=told))
+    answer = await async_client.chat("Hi")
+    assert answer == {"id": "c1", "neuroforge": {"decision_id": "d1", "reason": "utility"}}
