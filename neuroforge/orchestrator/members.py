@@ -40,7 +40,10 @@ def pick_contestants(task: Task, caller: RoutingRequest, adaptation: Adaptation)
     decision = adaptation.decide(by_policy)
     prediction_by_model = {one.model_id: one.prediction for one in decision.candidates}
     if task.models is not None:
-        return tuple(Contestant(name, prediction_by_model.get(name)) for name in task.models)
+        named = [prediction_by_model.get(name) for name in task.models]
+        # Where the router predicts only some (one is not loaded, say), the others' weight of 1 would outvote them.
+        known = named if None not in named else [None] * len(named)
+        return tuple(Contestant(name, one) for name, one in zip(task.models, known, strict=True))
     open_ones = [one for one in decision.candidates if one.filtered is None and one.model_id != decision.model_id]
     open_ones.sort(key=lambda one: (-(one.utility.total if one.utility else 0.0), one.expected_latency_s or 0.0))
     names = [decision.model_id, *(one.model_id for one in open_ones)]

@@ -320,6 +320,14 @@ async def test_every_member_has_a_decision_of_its_own() -> None:
     assert len({one.decision_id for one in result.members}) == 2
 
 
+async def test_votes_are_equal_where_the_router_predicts_only_some_of_the_named_models() -> None:
+    here = bench({"a": 0.9, "b": 0.2, "c": 0.9})
+    del here.router.predictions["b"]
+    here.engine.answer_by_model = {"a": says("4"), "b": says("5"), "c": says("4")}
+    result = await run(here, mode="consensus", models=("a", "b", "c"))
+    assert (result.text, result.agreement) == ("4", pytest.approx(2 / 3))
+
+
 async def test_the_owners_methods_are_those_modes() -> None:
     here = bench({"a": 0.9})
     orchestrator, caller = here.orchestrator, routing_request()
