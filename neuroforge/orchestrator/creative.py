@@ -64,8 +64,6 @@ def _score_one(panel: Panel, answer: Answer, weights: dict[str, float]) -> float
     match panel.task.scorer:
         case "predicted_quality":
             return weights.get(answer.member.model_id)
-        case "length":
-            return float(len((answer.member.text or "").split()))
         case "logprob":
             return confidence_of(answer.body or {})
         case _:
