@@ -43,4 +43,12 @@ def unload(client: Client, model_id: str) -> None:
 def replica_processes(server: RunningServer, model_id: str) -> list[psutil.Process]:
     title = f"ServeReplica:model-{model_id}:"
     everything = psutil.Process(int(server.state["pid"])).children(recursive=True)
-    return [one for one in everything if title in " ".join(one.cmdline())]
+    return [one for one in everything if title in title_of(one)]
+
+
+def title_of(process: psutil.Process) -> str:
+    """Its name and command line; nothing of one that has just ended."""
+    try:
+        return " ".join((process.name(), *process.cmdline()))
+    except psutil.Error:
+        return ""

@@ -8,7 +8,7 @@ import pytest
 
 from neuroforge.contracts.models import ModelState
 from neuroforge.errors import StreamInterrupted
-from tests.cluster.fleet import load, replica_processes, small, status_of, unload, until
+from tests.cluster.fleet import load, replica_processes, small, status_of, title_of, unload, until
 from tests.server import RunningServer
 
 N_REQUESTS = 8
@@ -51,7 +51,7 @@ def _n_queued(server: RunningServer, model_id: str) -> int:
 
 def test_a_killed_gateway_replica_is_replaced(gateway: RunningServer) -> None:
     everything = psutil.Process(int(gateway.state["pid"])).children(recursive=True)
-    victims = [one for one in everything if "ServeReplica:neuroforge:gateway" in " ".join(one.cmdline())]
+    victims = [one for one in everything if "ServeReplica:neuroforge:gateway" in title_of(one)]
     assert len(victims) == 1
     victims[0].kill()
     with gateway.admin() as client:
@@ -65,7 +65,7 @@ def test_a_killed_control_actor_comes_back_with_its_state(gateway: RunningServer
         before = {one.id for one in client.models()}
         n_keys = len(client.list_keys())
         everything = psutil.Process(int(gateway.state["pid"])).children(recursive=True)
-        victims = [one for one in everything if f"::{actor}" in " ".join(one.cmdline())]
+        victims = [one for one in everything if f"::{actor}" in title_of(one)]
         assert len(victims) == 1
         victims[0].kill()
         served = threading.Event()

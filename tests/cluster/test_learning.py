@@ -21,7 +21,7 @@ from neuroforge.router.fit.artifact import save_router
 from neuroforge.router.fit.data import build_table
 from neuroforge.router.fit.parse import Row
 from neuroforge.router.fit.pipeline import extract_queries, fit_router
-from tests.cluster.fleet import load, small, unload, until
+from tests.cluster.fleet import load, small, title_of, unload, until
 from tests.server import RunningServer
 from tests.unit.router.fit.worlds import make_embedder
 
@@ -61,14 +61,6 @@ def ask(server: RunningServer, key: str | None, prompt: str = "Write a Python fu
 def learner_process(server: RunningServer) -> psutil.Process:
     everything = psutil.Process(int(server.state["pid"])).children(recursive=True)
     return next(one for one in everything if "ray::LearnerActor" in title_of(one))
-
-
-def title_of(process: psutil.Process) -> str:
-    """Its command line; nothing of one that has just ended."""
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
 
 
 def has_recovered(client: Client, before: RouterStatus) -> bool:

@@ -13,6 +13,7 @@ import httpx2
 import psutil
 
 from cluster.environment import haproxy_dir
+from tests.cluster.fleet import title_of
 from tests.server import RunningServer, serving
 
 MODEL = "smollm2-135m-instruct"
@@ -52,7 +53,7 @@ def requests_with_the_canary() -> list[tuple[str, dict[str, Any], set[int]]]:
         ("/v1/chat/completions", {**chat, "messages": CANARY}, WRONG),
         ("/v1/chat/completions", {**chat, "messages": [{"role": CANARY, "content": CANARY}]}, WRONG),
         ("/v1/chat/completions", {**chat, "temperature": CANARY}, WRONG),
-        ("/v1/chat/completions", {**chat, "max_tokens": 400, "neuroforge": {"deadline_s": 0.2}}, WRONG),
+        ("/v1/chat/completions", {**chat, "max_tokens": 400, "neuroforge": {"deadline_s": 0.01}}, WRONG),
         ("/v1/embeddings", {"model": MODEL, "input": CANARY}, WRONG),
         ("/v1/route", {"model": "auto", "messages": TALK}, FINE),
         ("/v1/feedback", {"decision_id": CANARY, "score": 1, "comment": CANARY}, WRONG),
@@ -99,7 +100,7 @@ def pages(server: RunningServer) -> Iterator[tuple[str, str]]:
     assert sum(answer.status_code == 200 for answer in shown) >= len(DASHBOARD_PAGES) // 2
     yield from ((str(answer.url), answer.text) for answer in shown)
     processes = psutil.Process(server.process.pid).children(recursive=True)
-    yield "process names", " ".join(word for one in processes for word in (one.name(), *one.cmdline()))
+    yield "process names", " ".join(title_of(one) for one in processes)
 
 
 def files(*roots: Path) -> Iterator[Path]:
