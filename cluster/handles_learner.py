@@ -1,5 +1,6 @@
 """Protocols over the learner actor's handle."""
 
+import asyncio
 from typing import Any
 
 from cluster.handles import call
@@ -15,7 +16,8 @@ from neuroforge.contracts.outcomes import (
     RouterStatus,
 )
 from neuroforge.contracts.rules import Insight, RoutingRules, RulesEntry
-from neuroforge.router.learner_input import pack
+from neuroforge.router.learner_input import pack_around, pack_row
+from neuroforge.storage.outcome_rows import OutcomeRow
 
 WHO = "the learner"
 SLOW_TIMEOUT_S = 600.0
@@ -31,7 +33,12 @@ class LearnerHandle:
 
     async def exchange(self, report: LearnerReport) -> LearnerReply:
         """See Learner. What the level does not allow does not leave this process."""
-        return await call(self._actor.exchange.remote(pack(report, self._level)), WHO)
+        rows: list[OutcomeRow] = []
+        for record in report.records:
+            if (row := pack_row(record, self._level)) is not None:
+                rows.append(row)
+            await asyncio.sleep(0)  # requests go first
+        return await call(self._actor.exchange.remote(pack_around(report, rows)), WHO)
 
     async def give_feedback(self, feedback: Feedback, actor: str | None) -> FeedbackReceipt:
         """See Learner."""

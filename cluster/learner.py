@@ -1,6 +1,7 @@
 """ray.remote(PlainClass) of the learner, with the rules and the data that it keeps: the single writer of outcomes."""
 
 import logging
+import os
 import threading
 import time
 from pathlib import Path
@@ -37,12 +38,15 @@ from neuroforge.storage.rules import SqlRulesTable
 logger = logging.getLogger(__name__)
 TEND_EVERY_S = 2.0
 _N_THREADS = 8
+_NICENESS = 10
+"""Learning waits where it competes with answering: on a machine with few cores both share them."""
 
 
 class LearnerActor:
     """Learner and Rulebook over one store; calls run in threads, so that a replay or an export holds up no exchange."""
 
     def __init__(self, settings: Settings) -> None:
+        os.nice(_NICENESS)
         self._options = LearnerOptions(settings.router.record, settings.router.retention, settings.router.half_life)
         self._store = open_outcomes(settings.storage.outcomes_url)
         self._embedder = _find_embedder(settings)

@@ -16,9 +16,9 @@ logger = logging.getLogger(__name__)
 PERIOD_S = 0.5
 POLL_S = 0.1
 """How often the loop looks whether a batch is full."""
-BATCH = 64
+BATCH = 512
 """So many records are handed over at once, without waiting for the period's end."""
-MAX_BATCH = 256
+MAX_BATCH = 1024
 EXCHANGE_TIMEOUT_S = 10.0
 DRAIN_TIMEOUT_S = 3.0
 MAX_TRIES = 30

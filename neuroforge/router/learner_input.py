@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from neuroforge.contracts.outcomes import LearnerReport, RecordLevel
+from neuroforge.contracts.outcomes import LearnerReport, OutcomeRecord, RecordLevel
 from neuroforge.contracts.routing import Decision
 from neuroforge.contracts.rules import RoutingRules
 from neuroforge.router.feedback import has_failed
@@ -44,5 +44,14 @@ class Packed(NamedTuple):
 
 def pack(report: LearnerReport, level: RecordLevel) -> Packed:
     """Return what may be kept of a report; done where the report is made, so that no more than that leaves it."""
-    rows = () if level == "none" else tuple(row_of(one, level, has_failed(one.outcome)) for one in report.records)
-    return Packed(rows, report.n_dropped, report.known_version, report.known_fit)
+    return pack_around(report, [row for one in report.records if (row := pack_row(one, level)) is not None])
+
+
+def pack_row(record: OutcomeRecord, level: RecordLevel) -> OutcomeRow | None:
+    """Return what may be kept of one record; None = nothing."""
+    return None if level == "none" else row_of(record, level, has_failed(record.outcome))
+
+
+def pack_around(report: LearnerReport, rows: list[OutcomeRow]) -> Packed:
+    """Return the report with these rows in place of its records."""
+    return Packed(tuple(rows), report.n_dropped, report.known_version, report.known_fit)
