@@ -16,6 +16,7 @@ from neuroforge.contracts.outcomes import (
     RouterStatus,
 )
 from neuroforge.contracts.rules import Insight, RoutingRules, RulesEntry
+from neuroforge.router.exchange import YIELD_EVERY
 from neuroforge.router.learner_input import pack_around, pack_row
 from neuroforge.storage.outcome_rows import OutcomeRow
 
@@ -37,7 +38,8 @@ class LearnerHandle:
         for record in report.records:
             if (row := pack_row(record, self._level)) is not None:
                 rows.append(row)
-            await asyncio.sleep(0)  # requests go first
+            if len(rows) % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
         return await call(self._actor.exchange.remote(pack_around(report, rows)), WHO)
 
     async def give_feedback(self, feedback: Feedback, actor: str | None) -> FeedbackReceipt:
