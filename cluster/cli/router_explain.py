@@ -93,7 +93,7 @@ def _row(one: "CandidateView") -> tuple[str, ...]:
         )
     weighed = ("-", "-", "-", "-")
     if terms is not None:
-        weighed = (f"{terms.total:.3f}", f"{-terms.cost:.3f}", f"{-terms.latency:.3f}", f"{-terms.prefix:.3f}")
+        weighed = (f"{terms.total:.3f}", f"{-terms.cost:z.3f}", f"{-terms.latency:z.3f}", f"{-terms.prefix:z.3f}")
     share = "-" if one.propensity is None else f"{one.propensity:.3f}"
     return (one.model_id, *predicted, *weighed, share, one.filtered or "-")
 
