@@ -74,7 +74,7 @@ def test_each_candidate_shows_predictions_terms_and_why_it_is_out(cli: Cli) -> N
     lines = cli("router", "explain", "Write code").stdout.splitlines()
     assert cells(lines[3]) == [
         *("big", "0.750", "0.50-1.00", "120", "1.70", "0.002000"),
-        *("0.500", "-0.250", "-0.000", "-0.000", "0.900", "-"),
+        *("0.500", "-0.250", "0.000", "0.000", "0.900", "-"),
     ]
     assert cells(lines[4])[-1] == "not_loaded"
     assert "router version 12; rules version 3; exploration on" in lines[5]
