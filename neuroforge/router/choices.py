@@ -5,15 +5,13 @@ new rules loosen does not bring back what it had filtered, for the request's own
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
-
-import numpy as np
+from typing import Protocol
 
 from neuroforge.contracts.routing import CandidateView, Decision, Prediction
 from neuroforge.contracts.rules import QualityPrior, RoutingRules, Threshold
 from neuroforge.contracts.tasks import TaskType
-from neuroforge.router.explore import propensities
 from neuroforge.router.rules import SCALARS, RulesView
+from neuroforge.router.shares import Option, find_best, hold_out, share_out
 from neuroforge.router.utility import WEIGHTS_BY_POLICY, weigh_costs
 
 Shares = Mapping[str, float]
@@ -47,23 +45,6 @@ def logged_shares(decision: Decision) -> Shares | None:
     if shares.get(decision.model_id) is None or abs(sum(shares.values()) - 1.0) > _TOLERANCE:
         return None
     return shares
-
-
-class _Option(NamedTuple):
-    """One candidate with what decides about it."""
-
-    view: CandidateView
-    quality: float
-    quality_std: float
-    utility: float
-    quality_weight: float
-
-    @property
-    def rank(self) -> tuple[float, float, float, int]:
-        """The lowest is the best; ties as AdaptiveLoadBalancer breaks them."""
-        prediction = self.view.prediction
-        cost_usd, latency_s = (0.0, 0.0) if prediction is None else (prediction.cost_usd, prediction.latency_s)
-        return -self.utility, cost_usd, latency_s, self.view.n_in_flight
 
 
 class RulesPolicy:
@@ -110,38 +91,37 @@ class RulesPolicy:
             self._view.prior(model_id, task) == base.prior(model_id, task) for model_id in is_open
         )
 
-    def _weigh(self, decision: Decision, options: Sequence[_Option]) -> Shares:
+    def _weigh(self, decision: Decision, options: Mapping[str, Option]) -> Shares:
         """As AdaptiveLoadBalancer does, from the logged predictions (tested to give the same)."""
-        ranked = sorted(options, key=lambda one: one.rank)
-        best = ranked[0].view.model_id
-        if len(ranked) == 1 or decision.exploration not in ("on", "off_by_rule"):
-            return {best: 1.0}
+        names, listed = list(options), list(options.values())
+        if len(names) == 1 or decision.exploration not in ("on", "off_by_rule"):
+            return {names[find_best(listed)]: 1.0}
         rules = self._view.rules
-        shares = _explore(ranked, rules.quality_floor) if rules.explore else {best: 1.0}
+        shares = share_out(listed, rules)
         held = decision.holdout_model
-        if rules.holdout_share == 0.0 or all(one.view.model_id != held for one in ranked):
-            return shares
-        whole = {model_id: (1.0 - rules.holdout_share) * share for model_id, share in shares.items()}
-        return {**whole, str(held): whole.get(str(held), 0.0) + rules.holdout_share}
+        if rules.holdout_share > 0.0 and held is not None and held in options:
+            shares = hold_out(shares, names.index(held), rules.holdout_share)
+        return {name: float(share) for name, share in zip(names, shares, strict=True) if share > 0}
 
     def _options(
         self, decision: Decision, open_views: Sequence[CandidateView], task: TaskType | None, base: RulesView
-    ) -> list[_Option]:
+    ) -> dict[str, Option]:
         """Those that were weighed, with what costs weigh in the smaller field and with the new rules' priors."""
         weighed = [view for view in open_views if view.prediction is not None and view.utility is not None]
         costs = _costs(decision, weighed) if weighed else {}
-        found = []
+        found = {}
         for view in weighed:
-            prediction, terms = view.prediction, view.utility
-            if prediction is None or terms is None:
+            made, terms = view.prediction, view.utility
+            if made is None or terms is None:
                 continue
             old, new = base.prior(view.model_id, task), self._view.prior(view.model_id, task)
-            quality = prediction.quality
+            quality = made.quality
             if old != new:
-                quality = _exchange(quality, prediction.n_outcomes, old, new)
-            weight = terms.quality / prediction.quality if prediction.quality > 0 else 1.0
+                quality = _exchange(quality, made.n_outcomes, old, new)
+            weight = terms.quality / made.quality if made.quality > 0 else 1.0
             utility = weight * quality - costs[view.model_id] - terms.latency - terms.prefix
-            found.append(_Option(view, quality, prediction.quality_std, utility, weight))
+            spread = weight * made.quality_std
+            found[view.model_id] = Option(utility, quality, spread, made.cost_usd, made.latency_s, view.n_in_flight)
         return found
 
 
@@ -157,17 +137,6 @@ def _costs(decision: Decision, views: Sequence[CandidateView]) -> dict[str, floa
         return costs
     left = weigh_costs([view.prediction for view in views if view.prediction is not None], weights)
     return {view.model_id: cost for view, cost in zip(views, left, strict=True)}
-
-
-def _explore(ranked: Sequence[_Option], quality_floor: float) -> Shares:
-    quality = np.array([one.quality for one in ranked])
-    shares = propensities(
-        np.array([one.utility for one in ranked]),
-        np.array([one.quality_weight * one.quality_std for one in ranked]),
-        np.minimum(quality, quality[0]),
-        quality_floor,
-    )
-    return {one.view.model_id: float(share) for one, share in zip(ranked, shares, strict=True) if share > 0}
 
 
 def _keep(open_views: Sequence[CandidateView], logged: Shares) -> Shares:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neuroforge.contracts.models import ModelEndpoint
 from neuroforge.contracts.routing import (
@@ -19,11 +18,10 @@ from neuroforge.contracts.tasks import TaskType
 from neuroforge.errors import RequestError
 from neuroforge.router.belief import Belief
 from neuroforge.router.bounds import apply_bounds, collect_bounds
-from neuroforge.router.explore import draw, propensities
+from neuroforge.router.explore import draw
 from neuroforge.router.holdout import is_holdout
+from neuroforge.router.shares import Floats, Option, find_best, hold_out, share_out
 from neuroforge.router.utility import quality_weight, weigh
-
-Floats = NDArray[np.float64]
 
 
 class Weighed(NamedTuple):
@@ -97,7 +95,8 @@ class AdaptiveLoadBalancer:
         return self._choose(request, task, _Field(candidates, eligible, filtered, terms), belief)
 
     def _choose(self, request: RoutingRequest, task: TaskType, field: "_Field", belief: Belief) -> Selection:
-        best = field.ranked()[0]
+        options = field.options(quality_weight(request.policy, request.route.weights))
+        best = field.eligible[find_best(options)]
         pinned = belief.rules.pin(task)
         for index in field.eligible:
             if field.candidates[index].endpoint.model_id == pinned and not request.excluded_models:
@@ -109,17 +108,15 @@ class AdaptiveLoadBalancer:
         if len(field.eligible) == 1:
             return field.select(best, "utility", "off", None)
         rules = belief.rules.rules
-        shares = _explore(request, field, rules.quality_floor) if rules.explore else field.certainly(best)
+        shares = field.spread_out(share_out(options, rules))
         exploration: Exploration = "on" if rules.explore else "off_by_rule"
         held = next((i for i in field.eligible if field.candidates[i].endpoint.model_id == belief.best_single), None)
         holdout_share = 0.0 if held is None else rules.holdout_share
         if not rules.explore and holdout_share == 0.0:
             return field.select(best, "utility", exploration, None)
-        whole = (1 - holdout_share) * shares
-        if held is not None:
-            whole[held] += holdout_share
-            if is_holdout(self._seed, request.request_id, holdout_share):
-                return field.select(held, "holdout", exploration, whole)._replace(holdout_place=held)
+        whole = shares if held is None else hold_out(shares, held, holdout_share)
+        if held is not None and is_holdout(self._seed, request.request_id, holdout_share):
+            return field.select(held, "holdout", exploration, whole)._replace(holdout_place=held)
         drawn = draw(shares, self._seed, request.request_id, belief.version)
         reason: DecisionReason = "utility" if drawn == best else "explored"
         return field.select(drawn, reason, exploration, whole)._replace(holdout_place=held if holdout_share else None)
@@ -133,26 +130,22 @@ class _Field(NamedTuple):
     filtered: list[FilterReason | None]
     terms: list[UtilityTerms | None]
 
-    def ranked(self) -> list[int]:
-        """The eligible ones, best first."""
+    def options(self, per_quality: float) -> list[Option]:
+        """The eligible ones, in their order."""
+        found = []
+        for index in self.eligible:
+            one, terms = self.candidates[index], self.terms[index]
+            assert terms is not None, "eligible ones are weighed"  # noqa: S101
+            made = one.prediction
+            spread = per_quality * made.quality_std
+            found.append(Option(terms.total, made.quality, spread, made.cost_usd, made.latency_s, one.n_in_flight))
+        return found
 
-        def key(index: int) -> tuple[float, float, float, int]:
-            one = self.candidates[index]
-            return -self.utility(index), one.prediction.cost_usd, one.prediction.latency_s, one.n_in_flight
-
-        return sorted(self.eligible, key=key)
-
-    def utility(self, index: int) -> float:
-        """Of an eligible one."""
-        terms = self.terms[index]
-        assert terms is not None, "eligible ones are weighed"  # noqa: S101
-        return terms.total
-
-    def certainly(self, index: int) -> Floats:
-        """Probability 1 for one."""
-        shares = np.zeros(len(self.candidates))
-        shares[index] = 1.0
-        return shares
+    def spread_out(self, shares: Floats) -> Floats:
+        """The eligible ones' shares among all candidates."""
+        among_all = np.zeros(len(self.candidates))
+        among_all[self.eligible] = shares
+        return among_all
 
     def select(self, index: int, reason: DecisionReason, exploration: Exploration, shares: Floats | None) -> Selection:
         """Return the choice of one."""
@@ -186,23 +179,3 @@ def _weigh(
     for index, one in zip(eligible, weighed, strict=True):
         terms[index] = one
     return terms
-
-
-def _explore(request: RoutingRequest, field: _Field, quality_floor: float) -> Floats:
-    """Return each candidate's share, 0 for what is not eligible.
-
-    The floor counts from the quality of the best by utility: where a policy takes a cheaper model than the best one,
-    exploration may not cost more than the floor either.
-    """
-    order = field.ranked()
-    predictions = [field.candidates[index].prediction for index in order]
-    quality = np.minimum([one.quality for one in predictions], predictions[0].quality)
-    scale = quality_weight(request.policy, request.route.weights)
-    shares = np.zeros(len(field.candidates))
-    shares[order] = propensities(
-        np.array([field.utility(index) for index in order]),
-        scale * np.array([one.quality_std for one in predictions]),
-        quality,
-        quality_floor,
-    )
-    return shares
