@@ -10,10 +10,11 @@ import ray
 
 from cluster.applications import ServeApplications, default_builders
 from cluster.describe import describe_model
+from cluster.detached import get_or_create
 from cluster.engine_client import build_engine_client
 from cluster.fleet import FleetController
 from cluster.handles import StateHandle
-from cluster.names import FLEET_ACTOR, NAMESPACE, ON_HEAD, STATE_ACTOR
+from cluster.names import FLEET_ACTOR, STATE_ACTOR
 from cluster.secrets import read_or_create_token
 from neuroforge.contracts.fleet import ActivityReport, ApplyRequest, FleetDiff
 from neuroforge.contracts.keys import (
@@ -179,28 +180,9 @@ _RemoteFleetActor = ray.remote(FleetActor)
 
 def get_state_actor(settings: Settings) -> Any:
     """Return the handle, creating the actor on the head node if it is not there."""
-    return _RemoteStateActor.options(
-        name=STATE_ACTOR,
-        namespace=NAMESPACE,
-        lifetime="detached",
-        get_if_exists=True,
-        max_restarts=-1,
-        max_task_retries=3,
-        num_cpus=0,
-        resources=ON_HEAD,
-    ).remote(settings)
+    return get_or_create(_RemoteStateActor, STATE_ACTOR, settings)
 
 
 def get_fleet_actor(settings: Settings) -> Any:
     """Return the handle, creating the actor on the head node if it is not there."""
-    return _RemoteFleetActor.options(
-        name=FLEET_ACTOR,
-        namespace=NAMESPACE,
-        lifetime="detached",
-        get_if_exists=True,
-        max_restarts=-1,
-        max_task_retries=3,
-        max_concurrency=256,
-        num_cpus=0,
-        resources=ON_HEAD,
-    ).remote(settings)
+    return get_or_create(_RemoteFleetActor, FLEET_ACTOR, settings, max_concurrency=256)

@@ -10,7 +10,8 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from cluster.names import LEARNER_ACTOR, NAMESPACE, ON_HEAD
+from cluster.detached import get_or_create
+from cluster.names import LEARNER_ACTOR, NAMESPACE
 from cluster.router_parts import load_router_embedder
 from neuroforge.assets.store import AssetStore
 from neuroforge.contracts.outcomes import (
@@ -164,14 +165,4 @@ _RemoteLearnerActor = ray.remote(LearnerActor)
 
 def get_learner_actor(settings: Settings) -> Any:
     """Return the handle, creating the actor on the head node if it is not there."""
-    return _RemoteLearnerActor.options(
-        name=LEARNER_ACTOR,
-        namespace=NAMESPACE,
-        lifetime="detached",
-        get_if_exists=True,
-        max_restarts=-1,
-        max_task_retries=3,
-        max_concurrency=_N_THREADS,
-        num_cpus=0,
-        resources=ON_HEAD,
-    ).remote(settings)
+    return get_or_create(_RemoteLearnerActor, LEARNER_ACTOR, settings, max_concurrency=_N_THREADS)

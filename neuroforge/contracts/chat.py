@@ -11,6 +11,10 @@ from pydantic import Field
 from neuroforge.contracts.base import Contract, JsonObject
 from neuroforge.contracts.models import Capability
 
+CHARACTERS_PER_TOKEN = 4
+"""Of English text; only for estimates."""
+MEDIA_CHARACTERS = 2000
+"""What a picture or a sound counts as in the estimate of the prompt's length."""
 EngineRoute = Literal["chat/completions", "completions", "embeddings"]
 
 

@@ -1,6 +1,6 @@
 """What a request is about (TaskProfile), and a task for one or several models (Task -> TaskResult)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -20,18 +20,7 @@ TaskType = Literal[
     "creative",
     "chat",
 ]
-TASK_TYPES: tuple[TaskType, ...] = (
-    "code",
-    "math",
-    "reasoning",
-    "knowledge",
-    "extraction",
-    "classification",
-    "summarisation",
-    "translation",
-    "creative",
-    "chat",
-)
+TASK_TYPES: tuple[TaskType, ...] = get_args(TaskType)
 
 
 class TaskProfile(Contract):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neuroforge.contracts.base import JsonObject
-from neuroforge.contracts.chat import EngineRequest, EngineRoute
+from neuroforge.contracts.chat import CHARACTERS_PER_TOKEN, EngineRequest, EngineRoute
 from neuroforge.contracts.models import Capability
 from neuroforge.contracts.routing import Policy, RouteOptions, RoutingRequest
 from neuroforge.errors import RequestError
@@ -12,9 +12,6 @@ from neuroforge.gateway.auth import Caller
 from neuroforge.gateway.call import Call
 from neuroforge.gateway.policy import UNBOUNDED, policy_of, route_options
 from neuroforge.gateway.requirements import Needs
-
-CHARACTERS_PER_TOKEN = 4
-"""Of English text; only for estimates."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from neuroforge.contracts.base import JsonObject
+from neuroforge.contracts.chat import MEDIA_CHARACTERS
 from neuroforge.errors import RequestError
 from neuroforge.gateway import wire_requests
 from neuroforge.gateway.ask import Ask, ask_from
@@ -11,8 +12,6 @@ from neuroforge.gateway.requirements import CHAT_RULES, Needs, apply_rules, chec
 
 _KEPT = ("role", "content", "name", "tool_calls", "tool_call_id")
 _NAMES = tuple(CHAT_RULES)
-MEDIA_CHARACTERS = 2000
-"""What a picture or a sound counts as in the estimate of the prompt's length."""
 
 
 def parse_chat(payload: bytes) -> Ask:

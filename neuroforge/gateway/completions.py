@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from neuroforge.contracts.chat import CHARACTERS_PER_TOKEN
 from neuroforge.gateway import wire_requests
-from neuroforge.gateway.ask import CHARACTERS_PER_TOKEN, Ask, ask_from
+from neuroforge.gateway.ask import Ask, ask_from
 from neuroforge.gateway.body import parse
 from neuroforge.gateway.requirements import COMPLETION_RULES, Needs, apply_rules
 

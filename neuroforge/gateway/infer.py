@@ -10,6 +10,7 @@ from typing import cast
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from neuroforge.contracts.answers import total_of, usage_of
 from neuroforge.contracts.routing import Chunk, Decided, Decision, Spent
 from neuroforge.errors import UnsupportedParameter
 from neuroforge.gateway.ask import Ask
@@ -19,7 +20,7 @@ from neuroforge.gateway.call import Call, call_of
 from neuroforge.gateway.desk import Desk
 from neuroforge.gateway.errors import JSON_HEADERS, send_bytes
 from neuroforge.gateway.parts import GatewayParts
-from neuroforge.gateway.render import Renderer, StreamRenderer, total_of, usage_of
+from neuroforge.gateway.render import Renderer, StreamRenderer
 from neuroforge.gateway.stream import EventSender
 from neuroforge.gateway.watch import Deadline
 from neuroforge.hangup import Watch

@@ -8,12 +8,11 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import TypedDict
 
 from neuroforge.contracts.base import Contract, JsonObject
-from neuroforge.contracts.chat import LabelRequest, PromptText, Usage
+from neuroforge.contracts.chat import CHARACTERS_PER_TOKEN, LabelRequest, PromptText, Usage
 from neuroforge.contracts.models import Capability
 from neuroforge.contracts.ports import Orchestrator
 from neuroforge.contracts.routing import RoutingRequest
 from neuroforge.errors import RequestError, UnsupportedParameter
-from neuroforge.gateway.ask import CHARACTERS_PER_TOKEN
 from neuroforge.gateway.body import parse, read_body
 from neuroforge.gateway.call import Call, call_of
 from neuroforge.gateway.chat import take_messages

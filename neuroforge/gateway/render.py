@@ -3,13 +3,11 @@
 import base64
 import sys
 from array import array
-from collections.abc import Iterable
 from typing import Protocol
 
 import orjson
 
 from neuroforge.contracts.base import JsonObject
-from neuroforge.contracts.chat import Usage
 from neuroforge.gateway.call import new_id
 
 DONE = b"data: [DONE]\n\n"
@@ -101,30 +99,6 @@ class EmbeddingRenderer:
         usage = body.get("usage") or {"prompt_tokens": 0, "total_tokens": 0}
         data = in_base64(body["data"]) if self._is_base64 else body["data"]
         return {"object": "list", "data": data, "model": model_id, "usage": usage}
-
-
-def usage_of(body: JsonObject) -> Usage | None:
-    """Read OpenAI's usage object; None where the body has none that can be read."""
-    usage = body.get("usage")
-    if not isinstance(usage, dict):
-        return None
-    details = usage.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
-    return Usage(
-        n_prompt_tokens=_count(usage.get("prompt_tokens")),
-        n_completion_tokens=_count(usage.get("completion_tokens")),
-        n_cached_tokens=_count(cached),
-    )
-
-
-def total_of(usages: Iterable[Usage]) -> Usage:
-    """The sum, kind by kind."""
-    listed = list(usages)
-    return Usage(**{name: sum(getattr(one, name) for one in listed) for name in Usage.model_fields})
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and value >= 0 else 0
 
 
 def in_base64(data: list[JsonObject]) -> list[JsonObject]:

@@ -2,11 +2,12 @@
 
 from starlette.types import Send
 
+from neuroforge.contracts.answers import usage_of
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import Usage
 from neuroforge.contracts.ports import Clock
 from neuroforge.gateway.call import Call
-from neuroforge.gateway.render import StreamRenderer, usage_of
+from neuroforge.gateway.render import StreamRenderer
 
 SSE_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),

@@ -2,6 +2,7 @@
 
 from starlette.types import Receive, Scope, Send
 
+from neuroforge.contracts.answers import total_of
 from neuroforge.contracts.routing import Spent
 from neuroforge.contracts.tasks import Task, TaskResult
 from neuroforge.errors import RequestError, UnsupportedParameter
@@ -13,7 +14,7 @@ from neuroforge.gateway.desk import Desk
 from neuroforge.gateway.errors import JSON_HEADERS, send_bytes
 from neuroforge.gateway.infer import name_field
 from neuroforge.gateway.parts import GatewayParts
-from neuroforge.gateway.render import CompletionRenderer, total_of
+from neuroforge.gateway.render import CompletionRenderer
 from neuroforge.gateway.task_body import ASSESSOR_FIELDS, check_models, in_tasks_words, parse_task
 from neuroforge.gateway.watch import Deadline
 from neuroforge.hangup import Watch

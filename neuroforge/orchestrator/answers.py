@@ -1,9 +1,10 @@
-"""A chat completion's body -> its text, how sure the model was, and what the text comes down to for a vote."""
+"""A chat completion -> its text, how sure the model was, and what the text comes down to for a vote."""
 
 import json
 import math
 import re
 
+from neuroforge.contracts.answers import content_of, first_choice
 from neuroforge.contracts.base import JsonObject
 
 _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
@@ -15,20 +16,12 @@ _SPACE = re.compile(r"\s+")
 
 def text_of(body: JsonObject) -> str:
     """Return the first choice's text; empty where it has none (a tool call)."""
-    message = _choice(body).get("message")
-    content = message.get("content") if isinstance(message, dict) else None
-    return content if isinstance(content, str) else ""
-
-
-def finish_reason_of(body: JsonObject) -> str | None:
-    """Return why the first choice ended."""
-    reason = _choice(body).get("finish_reason")
-    return reason if isinstance(reason, str) else None
+    return content_of(body) or ""
 
 
 def confidence_of(body: JsonObject) -> float | None:
     """Return the geometric mean of the tokens' probabilities, 0..1; None where the engine told none."""
-    logprobs = _choice(body).get("logprobs")
+    logprobs = first_choice(body).get("logprobs")
     content = logprobs.get("content") if isinstance(logprobs, dict) else None
     if not isinstance(content, list) or not content:
         return None
@@ -54,12 +47,6 @@ def normalise_answer(text: str) -> str:
     if numbers and (pointed is not None or core.rstrip(" .*_$€%").endswith(numbers[-1])):
         return _canonical_number(numbers[-1])
     return _SPACE.sub(" ", core.lower()).strip(" .!*_\"'`")
-
-
-def _choice(body: JsonObject) -> JsonObject:
-    choices = body.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
-    return first if isinstance(first, dict) else {}
 
 
 def _canonical_json(text: str) -> str | None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
+from neuroforge.contracts.answers import content_of, finish_reason_of, usage_of
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest, Usage
 from neuroforge.contracts.models import ModelEndpoint, ModelState, Price
@@ -61,21 +62,18 @@ class Record:
         response_format = self.request.body.get("response_format")
         if response_format is None and not self.keeps_text:
             return
-        text = _text_of(body, "message")
+        text = content_of(body)
         self.is_schema_valid = is_valid_answer(response_format, text)
         if self.keeps_text and text is not None:
             self.texts.append(text)
 
     def take_answer(self, body: JsonObject) -> None:
         """Read usage and finish reason from a whole answer, or from a chunk that has them."""
-        usage = body.get("usage")
-        if isinstance(usage, dict):
-            self.n_prompt_tokens = _count(usage, "prompt_tokens")
-            self.n_completion_tokens = _count(usage, "completion_tokens")
-        choices = body.get("choices")
-        if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-            reason = choices[0].get("finish_reason")
-            self.finish_reason = reason if isinstance(reason, str) else self.finish_reason
+        if (usage := usage_of(body)) is not None:
+            self.n_prompt_tokens = usage.n_prompt_tokens
+            self.n_completion_tokens = usage.n_completion_tokens
+        if (reason := finish_reason_of(body)) is not None:
+            self.finish_reason = reason
 
     def take_chunk(self, body: JsonObject) -> None:
         """As take_answer; until usage comes, each chunk with a choice counts as one token."""
@@ -84,7 +82,7 @@ class Record:
         if body.get("choices"):
             self.n_completion_tokens += 1
         self.take_answer(body)
-        if self.keeps_text and (text := _text_of(body, "delta")) is not None:
+        if self.keeps_text and (text := content_of(body, "delta")) is not None:
             self.texts.append(text)
 
     def fail(self, error: NeuroForgeError) -> None:
@@ -134,20 +132,6 @@ class Record:
         if self.error_code == EngineTimeout.code and self.clock() - self.started_at_s < TELLING_TIMEOUT_S:
             return None
         return self.status < 300
-
-
-def _count(usage: JsonObject, name: str) -> int:
-    """An upstream may answer anything: what is no count is none."""
-    value = usage.get(name)
-    return value if isinstance(value, int) and value >= 0 else 0
-
-
-def _text_of(body: JsonObject, part: Literal["message", "delta"]) -> str | None:
-    choices = body.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = choice.get(part) if isinstance(choice, dict) else None
-    content = message.get("content") if isinstance(message, dict) else None
-    return content if isinstance(content, str) else None
 
 
 class OutcomeReporter:

@@ -5,19 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from neuroforge.contracts.answers import finish_reason_of, usage_of
 from neuroforge.contracts.base import JsonObject
-from neuroforge.contracts.chat import EngineRequest, Usage
+from neuroforge.contracts.chat import CHARACTERS_PER_TOKEN, MEDIA_CHARACTERS, EngineRequest, Usage
 from neuroforge.contracts.models import Capability
 from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.routing import Completed, RouteOptions, RoutingRequest, Spent
 from neuroforge.contracts.tasks import Member, Task
 from neuroforge.errors import EngineTimeout, NeuroForgeError
-from neuroforge.orchestrator.answers import finish_reason_of, text_of
+from neuroforge.orchestrator.answers import text_of
 from neuroforge.orchestrator.single import SingleExecution
 
-CHARACTERS_PER_TOKEN = 4
-MEDIA_CHARACTERS = 2000
-"""What a picture or a sound counts as."""
 Stop = Callable[[Sequence["Answer"]], bool]
 """Whether the answers so far are enough."""
 
@@ -145,7 +143,7 @@ class Panel:
 
 def _member(completed: Completed, latency_s: float, single: SingleExecution) -> Member:
     decision = completed.decision
-    usage = _usage(completed.body)
+    usage = usage_of(completed.body) or Usage()
     endpoint = single.adaptation.fleet.snapshot.find(decision.model_id)
     views = (one.prediction for one in decision.candidates if one.model_id == decision.model_id)
     prediction = next((one for one in views if one is not None), None)
@@ -159,23 +157,6 @@ def _member(completed: Completed, latency_s: float, single: SingleExecution) -> 
         usage=usage,
         predicted_quality=None if prediction is None else prediction.quality,
     )
-
-
-def _usage(body: JsonObject) -> Usage:
-    told = body.get("usage")
-    if not isinstance(told, dict):
-        return Usage()
-    details = told.get("prompt_tokens_details")
-    return Usage(
-        n_prompt_tokens=_count(told, "prompt_tokens"),
-        n_completion_tokens=_count(told, "completion_tokens"),
-        n_cached_tokens=_count(details, "cached_tokens") if isinstance(details, dict) else 0,
-    )
-
-
-def _count(told: JsonObject, name: str) -> int:
-    value = told.get(name)
-    return value if isinstance(value, int) and value >= 0 else 0
 
 
 def _n_characters(content: Any) -> int:

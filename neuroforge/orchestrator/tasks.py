@@ -1,7 +1,7 @@
 """Task -> mode -> TaskResult: who answered what, what stands, and what all of it cost."""
 
+from neuroforge.contracts.answers import total_of
 from neuroforge.contracts.base import JsonObject
-from neuroforge.contracts.chat import Usage
 from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.routing import RoutingRequest, Spent
 from neuroforge.contracts.tasks import Task, TaskResult
@@ -51,7 +51,6 @@ class TaskExecution:
 
 def _result(panel: Panel, verdict: Verdict, latency_s: float) -> TaskResult:
     members = tuple(one.member for one in verdict.answers)
-    counts = {name: sum(getattr(one.usage, name) for one in panel.spent) for name in Usage.model_fields}
     winner = None if verdict.winner is None else verdict.answers[verdict.winner]
     body: JsonObject | None = None
     if winner is not None and winner.body is not None:
@@ -65,7 +64,7 @@ def _result(panel: Panel, verdict: Verdict, latency_s: float) -> TaskResult:
         members=members,
         agreement=verdict.agreement,
         escalations=verdict.escalations,
-        usage=Usage(**counts),
+        usage=total_of(one.usage for one in panel.spent),
         cost_usd=sum(one.cost_usd for one in panel.spent),
         latency_s=latency_s,
     )

@@ -9,6 +9,7 @@ from neuroforge.contracts.tasks import TASK_TYPES
 from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.features import FeatureMatrix, extract_texts
 from neuroforge.router.prototypes import PROTOTYPES
+from neuroforge.router.softmax import softmax
 
 Floats = NDArray[np.float64]
 
@@ -50,8 +51,7 @@ class ExampleBasis:
         """Return (n, n_examples): shares that sum to 1, less an even share."""
         points = self._place(features)
         closeness = points @ self._points.T - self._squares / 2
-        powers = np.exp(closeness - closeness.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True) - 1.0 / len(self._squares))
+        return np.asarray(softmax(closeness) - 1.0 / len(self._squares))
 
     def _place(self, features: FeatureMatrix) -> Floats:
         marks = (features.surface - self._mean) / self._deviation

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from neuroforge.contracts.rules import Exclusion, Insight, Pin, QualityPrior, RoutingRules
 from neuroforge.contracts.tasks import TASK_TYPES, TaskType
 from neuroforge.errors import RequestError
+from neuroforge.router.replay import Z_95
 from neuroforge.router.rules import RulesView, diff_rules
 
 PIN_MARGIN = 0.02
@@ -22,7 +23,6 @@ EXCLUDE_MARGIN = 0.10
 MOST_STRENGTH = 100.0
 """A prior never counts for more outcomes than this: live traffic may differ from an experiment's questions."""
 _LEAST_ERROR = 1e-3
-_Z_95 = 1.959964
 _LONGEST_REASON = 500
 
 
@@ -123,7 +123,7 @@ def _pool(insights: Iterable[Insight]) -> _Leads:
     for one in insights:
         first, second = sorted((one.model_id, one.other_model_id))
         sign = 1.0 if one.model_id == first else -1.0
-        error = max((one.difference.high - one.difference.low) / (2 * _Z_95), _LEAST_ERROR)
+        error = max((one.difference.high - one.difference.low) / (2 * Z_95), _LEAST_ERROR)
         newest[first, second, one.source] = (sign * one.difference.mean, error)
     by_pair: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for (first, second, _), found in newest.items():
@@ -132,7 +132,7 @@ def _pool(insights: Iterable[Insight]) -> _Leads:
     for (first, second), found_all in by_pair.items():
         precision = sum(error**-2 for _, error in found_all)
         mean = sum(value * error**-2 for value, error in found_all) / precision
-        half_width = _Z_95 / math.sqrt(precision)
+        half_width = Z_95 / math.sqrt(precision)
         leads[first, second] = _Lead(mean, mean - half_width, mean + half_width)
         leads[second, first] = _Lead(-mean, -mean - half_width, -mean + half_width)
     return leads

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from neuroforge.contracts.tasks import TASK_TYPES, TaskType
 from neuroforge.errors import DataError
 from neuroforge.router.features import FeatureMatrix
+from neuroforge.router.softmax import softmax
 from neuroforge.router.surface import SURFACE_NAMES
 
 Floats = NDArray[np.float64]
@@ -40,7 +41,7 @@ class TaskHead:
 
     def probabilities(self, features: FeatureMatrix) -> Floats:
         """Return (n, n_tasks) in the order of TASK_TYPES; each row sums to 1."""
-        return _softmax(self._inputs(features) @ self.weights + self.bias)
+        return softmax(self._inputs(features) @ self.weights + self.bias)
 
     def _inputs(self, features: FeatureMatrix) -> Floats:
         marks = (features.surface[:, FIRST_MARK:] - self.mark_mean) / self.mark_deviation
@@ -87,7 +88,7 @@ def _descend(inputs: Floats, target: Floats, share: Floats) -> tuple[Floats, Flo
     ahead_weights, ahead_bias = weights, bias
     for step in range(1, N_STEPS + 1):
         scores = np.einsum("nd,td->nt", inputs, ahead_weights) + ahead_bias
-        error = np.ascontiguousarray(((_softmax(scores) - target) * share).T)
+        error = np.ascontiguousarray(((softmax(scores) - target) * share).T)
         new_weights = ahead_weights - (np.einsum("tn,dn->td", error, columns) + L2 * ahead_weights) / curvature
         new_bias = ahead_bias - error.sum(axis=1) / curvature
         momentum = step / (step + 3.0)
@@ -108,8 +109,3 @@ def _largest_square(matrix: Floats) -> float:
             return 0.0
         direction = direction / length
     return 1.1 * length
-
-
-def _softmax(scores: Floats) -> Floats:
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))

@@ -9,8 +9,8 @@ from scipy.optimize import minimize
 
 from neuroforge.router.fit.design import Design, LinearHead
 from neuroforge.router.fit.kernel import Points
-from neuroforge.router.fit.model import soften
 from neuroforge.router.fit.neighbours import add_up, find_nearest
+from neuroforge.router.softmax import softmax
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ class Classes(NamedTuple):
 
     names: tuple[str, ...]
     head: LinearHead
-    """soften(head) are probabilities."""
+    """softmax(head) are probabilities."""
     members: Floats
     """(n, n_tasks): the file's word, else the classifier's."""
     probabilities: Floats
@@ -66,7 +66,7 @@ def fit_classes(design: Design, labels: Labels) -> Classes:
     truth = labels.members[design.sample[in_sample]]
 
     def loss(head: LinearHead, temperature: float) -> float:
-        found = (soften(head.left_out[in_sample] / temperature) * truth).sum(axis=1)
+        found = (softmax(head.left_out[in_sample] / temperature) * truth).sum(axis=1)
         return float(-np.log(found + 1e-6).mean())
 
     heads = design.solve(targets, PENALTIES)
@@ -76,7 +76,7 @@ def fit_classes(design: Design, labels: Labels) -> Classes:
         for temperature in TEMPERATURES
     )
     sharpened = _sharpen(head, temperature, head.left_out[in_sample], truth)
-    probabilities = soften(design.apply(sharpened))
+    probabilities = softmax(design.apply(sharpened))
     members = np.where(is_named[:, None], labels.members, probabilities)
     return Classes(labels.names, sharpened, members, probabilities)
 
@@ -92,7 +92,7 @@ def _sharpen(head: LinearHead, temperature: float, margins: Floats, truth: Float
 
     def loss(flat: Floats) -> tuple[float, Floats]:
         mixing, bias = flat[:-n_tasks].reshape(n_tasks, n_tasks), flat[-n_tasks:]
-        found = soften(margins @ mixing + bias)
+        found = softmax(margins @ mixing + bias)
         gap = found - truth
         moved = mixing - start
         value = -np.log((found * truth).sum(axis=1) + 1e-12).sum() + MIXING_PENALTY / 2 * (moved**2).sum()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from neuroforge.router.features import FeatureMatrix
 from neuroforge.router.fit.kernel import Kernel, Points
 from neuroforge.router.fit.neighbours import Neighbours
+from neuroforge.router.softmax import softmax
 
 Floats = NDArray[np.float64]
 
@@ -119,7 +120,7 @@ class FittedRouter:
         return np.hstack([probabilities - 1 / len(self.tasks), np.clip(components, -4, 4)])
 
     def _task_probabilities(self, similarities: Points) -> Floats:
-        return soften(similarities @ self.heads.task + self.heads.task_bias)
+        return softmax(similarities @ self.heads.task + self.heads.task_bias)
 
     def _bases(self, points: Points, similarities: Points) -> list[Floats]:
         heads = self.heads
@@ -140,12 +141,6 @@ class FittedRouter:
             certainty.penalty + (certainty.values.min() if len(certainty.values) else 0.0)
         )
         return np.asarray(known + unknown, dtype=np.float64)
-
-
-def soften(margins: Floats) -> Floats:
-    """Return probabilities (a softmax), one row a question."""
-    powers = np.exp(margins - margins.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
 def combine(bases: list[Floats], common: Floats, difference: Floats) -> Floats:
