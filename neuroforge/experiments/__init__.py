@@ -1,0 +1,1 @@
+"""ExperimentConfig -> matrix -> batch -> run -> score -> analyse -> report -> rules; pipeline.py calls them."""

@@ -1,0 +1,1 @@
+"""Numbers of an experiment -> intervals, paired tests, corrections, power: pure functions over numpy arrays."""
