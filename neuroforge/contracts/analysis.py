@@ -5,7 +5,14 @@ from typing import Literal
 from pydantic import Field
 
 from neuroforge.contracts.base import Contract
-from neuroforge.contracts.experiments import CostEstimate, ExperimentConfig, Gate, Progress, Variant
+from neuroforge.contracts.experiments import (
+    CostEstimate,
+    ExperimentConfig,
+    ExperimentStatus,
+    Gate,
+    Progress,
+    Variant,
+)
 from neuroforge.contracts.rules import Estimate, Insight
 
 Verdict = Literal["a_better", "b_better", "no_difference_shown"]
@@ -129,3 +136,59 @@ class Analysis(Contract):
     """Versions, seeds, model digests, dataset hashes: what a rerun needs."""
     notes: tuple[str, ...] = ()
     """Warnings: a budget ended the run, a model was down, a judge of the contestants' family."""
+
+
+class ExperimentResults(Contract):
+    """What a run left behind: where its tables are, and what an analysis must know beside them."""
+
+    experiment: ExperimentStatus
+    variants: tuple[Variant, ...] = Field(min_length=1)
+    """In the order of the matrix."""
+    cells_path: str
+    """cells.parquet, CELL_COLUMNS."""
+    items_path: str
+    """items.jsonl, one DatasetItem a line: questions and references for the report and the router's outcomes."""
+    judge: JudgeReport | None = None
+    provenance: dict[str, str] = Field(default_factory=dict)
+    """As in Analysis: for example `neuroforge`, `python`, `model smollm2`, `dataset mmlu`."""
+    notes: tuple[str, ...] = ()
+    """As in Analysis."""
+
+
+class BenchmarkScore(Contract):
+    """What one variant reached on one dataset of a named suite."""
+
+    suite: str
+    dataset: str
+    variant_id: str
+    estimate: Estimate | None
+    """None = nothing was scored."""
+    n_scored: int = Field(ge=0)
+    n_errors: int = Field(default=0, ge=0)
+    protocol: str
+    """How it was asked and scored, and how that differs from the published benchmark."""
+
+
+class ExperimentReport(Contract):
+    """Where a finished experiment can be read."""
+
+    experiment_id: str
+    html_path: str
+    markdown_path: str
+    analysis_path: str
+    """analysis.json: the Analysis."""
+    summary: tuple[str, ...]
+
+
+class ExperimentComparison(Contract):
+    """Two experiments on the items that both asked: what changed."""
+
+    a: str
+    b: str
+    """Ids of the experiments."""
+    n_common_items: int = Field(ge=0)
+    comparisons: tuple[Comparison, ...]
+    """Of each variant that both have, first a then b, so a difference above 0 says that a is better."""
+    summary: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What differs besides: weights, dataset versions, prompts."""
