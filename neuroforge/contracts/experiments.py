@@ -141,7 +141,7 @@ class Cell(Contract):
     """One call of the matrix: an item asked of a variant for the r-th time."""
 
     id: str
-    """Same item content, rendered prompt, model id and weights, parameters, repeat: same id, on every machine."""
+    """Same item, prompt (name and text), model id and weights, decoding, repeat: same id, on every machine."""
     item_id: str
     dataset: str
     variant_id: str
@@ -190,11 +190,13 @@ class CellReply(Contract):
     latency_s: float | None = Field(default=None, ge=0)
     """Of the attempt that succeeded, to its end; None as `ttft_s`."""
     cost_usd: float = Field(default=0.0, ge=0)
+    """What its tokens cost; of a reply from the cache what they would have cost again."""
     error_code: str | None = None
     error: str | None = None
     is_retryable: bool = False
     """Whether the failure may pass: such a cell is asked again by the next run."""
-    n_attempts: int = Field(default=1, ge=1)
+    n_attempts: int = Field(default=1, ge=0)
+    """Calls made for it; 0 = none: from the cache, or its model was given up before."""
     is_cached: bool = False
     at_s: float
     """Unix time."""
@@ -233,7 +235,7 @@ class Progress(Contract):
     means: dict[str, Estimate] = Field(default_factory=dict)
     """Running mean quality by variant, with a 95 % interval."""
     stopped_by: str | None = None
-    """The budget that ended the run, such as `max_calls`; None = none did."""
+    """What ended the run with cells left: a budget (`max_calls`, ...), `cancelled`, `disk_full`; None = nothing did."""
 
 
 class CostEstimate(Contract):

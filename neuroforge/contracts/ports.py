@@ -1,10 +1,12 @@
 """What rooms need from each other, as Protocols of few methods; implementations come in through `__init__`."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest, LabelLogprobs, LabelRequest, PromptText, TokenCount
+from neuroforge.contracts.experiment_run import Lane
+from neuroforge.contracts.experiments import CellReply
 from neuroforge.contracts.fleet import ActivityReport, ApplyRequest, FleetDiff
 from neuroforge.contracts.keys import (
     ApiKey,
@@ -376,4 +378,28 @@ class MetricsSource(Protocol):
 
     async def render(self) -> str:
         """Prometheus text format 0.0.4."""
+        ...
+
+
+class CellExecutor(Protocol):
+    """Asks the cells of a lane; on Ray Data, or in the process itself."""
+
+    def execute(self, lane: Lane) -> AsyncGenerator[tuple[CellReply, ...], None]:
+        """Finished replies, errors among them, each after it stands in a writer's journal.
+
+        Cells that were not asked because a budget ended are missing. Raises DiskFull: a journal cannot be written; what
+        it holds is whole. Closing the iterator ends the calls in flight.
+        """
+        ...
+
+
+class HostedModels(Protocol):
+    """The part of the client that a run needs before it asks cells."""
+
+    async def models(self) -> tuple[ModelStatus, ...]:
+        """Every desired model and what became of it."""
+        ...
+
+    async def chat(self, messages: str, model: str, **options: Any) -> JsonObject:
+        """OpenAI's whole body; of a model that is not loaded: after it was loaded."""
         ...
