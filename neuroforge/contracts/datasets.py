@@ -1,11 +1,11 @@
 """Questions with what a right answer is: one DatasetItem a row."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from neuroforge.contracts.base import Contract
-from neuroforge.contracts.scores import Score, ScorerName
+from neuroforge.contracts.base import Contract, JsonObject
+from neuroforge.contracts.scores import WITHOUT_REFERENCE, Score, ScorerName
 
 MAX_CHOICES = 26
 
@@ -29,14 +29,24 @@ class DatasetItem(Contract):
     dataset: str
     """Registry name, or the file's name."""
     query: str = Field(min_length=1)
-    """The user message, whole."""
+    """The last user message, whole."""
     scorer: ScorerName
     references: tuple[str, ...] = ()
-    """Right answers, any of which will do; with `choice` one of `labels`; with `code` none is needed."""
+    """Right answers, any of which will do; with `choice` one of `labels`; with `code` and `judge` none is needed."""
     task: str | None = None
     """Kind of task, such as `math`; the router learns from it and never reads it when deciding."""
     group: str | None = None
     """Items of one group share a passage, so their results are not independent."""
+    paraphrase_of: str | None = None
+    """Id that all items share which ask the same in other words; agreement between them is consistency."""
+    split: str | None = None
+    """Such as train or test; splits are never mixed."""
+    messages: tuple[JsonObject, ...] = Field(default=(), repr=False)
+    """OpenAI messages of a conversation that began before; `query` follows them."""
+    tools: tuple[JsonObject, ...] = Field(default=(), repr=False)
+    """OpenAI tools that the model may call."""
+    fields: dict[str, Any] = Field(default_factory=dict, repr=False)
+    """For prompt templates: the row's own columns, less what would give the answer away (reference, tests)."""
     labels: tuple[str, ...] = Field(default=(), max_length=MAX_CHOICES)
     """`choice`: what the reply should name, such as A, B, C; or the answers themselves, such as yes, no."""
     choices: tuple[str, ...] = Field(default=(), max_length=MAX_CHOICES)
@@ -49,12 +59,16 @@ class DatasetItem(Contract):
     max_tokens: int = Field(default=256, ge=1)
     """Enough for an answer of this kind."""
 
+    def __hash__(self) -> int:
+        """Of what names it, since `fields` and the like cannot be hashed."""
+        return hash((self.dataset, self.id))
+
     @model_validator(mode="after")
     def _can_be_scored(self) -> "DatasetItem":
         if self.scorer == "code":
             if self.code is None:
                 raise ValueError("scorer 'code' needs tests")
-        elif not self.references:
+        elif not self.references and self.scorer not in WITHOUT_REFERENCE:
             raise ValueError(f"scorer {self.scorer!r} needs a reference")
         if self.scorer == "choice":
             if len(self.labels) < 2 or len(self.labels) != len(self.choices):

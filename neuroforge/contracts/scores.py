@@ -1,13 +1,16 @@
 """What a scorer says of one reply. "Not scored" is None with a reason, never 0."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
 from neuroforge.contracts.base import Contract
 
-ScorerName = Literal["exact", "normalized", "numeric", "choice", "code"]
-SCORER_NAMES: tuple[ScorerName, ...] = ("exact", "normalized", "numeric", "choice", "code")
+ScorerName = Literal["exact", "normalized", "numeric", "choice", "code", "judge"]
+"""What each compares is told in docs/DATASETS.md; `judge` = nothing but a judge or a person can say."""
+SCORER_NAMES: tuple[ScorerName, ...] = get_args(ScorerName)
+WITHOUT_REFERENCE: frozenset[ScorerName] = frozenset({"code", "judge"})
+"""Scorers that need no right answer: tests, a rule or a judge say what is good."""
 
 
 class Score(Contract):

@@ -1,6 +1,7 @@
 """Item and model -> one call, retried while that helps -> Answer."""
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,13 +18,16 @@ from neuroforge.scoring.choice import score_label_logprobs
 
 MAX_ATTEMPTS = 3
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 20.0
+_NOT_SENT = {"task", "group", "dataset", "paraphrase_of", "split", "fields"}
+_SENT_IF_USED = ("messages", "tools")
+"""Left out where empty, so that cells of items without them keep the id that they had before these fields were."""
 
 
 class Models(Protocol):
     """The part of the client that is needed; safe to call from several threads."""
 
-    def chat(self, messages: str, model: str, **options: Any) -> JsonObject:
-        """OpenAI's whole body."""
+    def chat(self, messages: str | list[JsonObject], model: str, **options: Any) -> JsonObject:
+        """OpenAI's whole body; a text is one user message."""
         ...
 
     def label_logprobs(self, prompt: list[JsonObject], labels: Sequence[str], model: str) -> LabelLogprobs:
@@ -67,8 +71,9 @@ class Asker:
 
     def cell_id(self, item: DatasetItem, contestant: Contestant) -> str:
         """Return the same id for the same question, model and settings, in every run."""
+        unused = {name for name in _SENT_IF_USED if not getattr(item, name)}
         parts = (
-            item.model_dump_json(exclude={"task", "group", "dataset"}),
+            item.model_dump_json(exclude=_NOT_SENT | unused),
             contestant.model_id,
             contestant.digest or "",
             dump_settings(vars(self.settings)),
@@ -102,14 +107,15 @@ class Asker:
 
     def _call(self, item: DatasetItem, model_id: str) -> dict[str, Any]:
         if self.settings.is_choice_by_logprob and item.scorer == "choice":
-            prompt: list[JsonObject] = [{"role": "user", "content": item.query}]
-            found = self.client.label_logprobs(prompt, item.labels, model_id)
+            found = self.client.label_logprobs(_conversation(item), item.labels, model_id)
             score = score_label_logprobs(found, item.references)
             n_prompt = found.n_prompt_tokens
             return {"reply": score.answer or "", "score": score, "n_prompt_tokens": n_prompt, "n_completion_tokens": 1}
+        tools = {"tools": list(item.tools)} if item.tools else {}
         body = self.client.chat(
-            item.query,
+            _conversation(item) if item.messages else item.query,
             model=model_id,
+            **tools,
             temperature=self.settings.temperature,
             seed=self.settings.seed,
             max_tokens=self.settings.max_tokens or item.max_tokens,
@@ -117,12 +123,19 @@ class Asker:
         return _read(body)
 
 
+def _conversation(item: DatasetItem) -> list[JsonObject]:
+    return [*item.messages, {"role": "user", "content": item.query}]
+
+
 def _read(body: JsonObject) -> dict[str, Any]:
+    """A reply that only calls tools is kept as those calls' JSON, which scorer `function_call` reads too."""
     try:
         choice = body["choices"][0]
         usage = body.get("usage") or {}
+        message = choice["message"]
+        calls = message.get("tool_calls")
         return {
-            "reply": choice["message"].get("content") or "",
+            "reply": message.get("content") or (json.dumps(calls, ensure_ascii=False) if calls else ""),
             "finish_reason": choice.get("finish_reason"),
             "n_prompt_tokens": int(usage.get("prompt_tokens", 0)),
             "n_completion_tokens": int(usage.get("completion_tokens", 0)),

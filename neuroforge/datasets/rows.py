@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from neuroforge.contracts.base import Contract
+from neuroforge.contracts.base import Contract, JsonObject
 from neuroforge.contracts.datasets import CodeTests, DatasetItem
 from neuroforge.contracts.scores import ScorerName
 from neuroforge.datasets.prompt import LETTERS, render
@@ -17,8 +18,14 @@ MAX_TOKENS_BY_SCORER: dict[ScorerName, int] = {
     "numeric": 32,
     "choice": 16,
     "code": 512,
+    "judge": 512,
 }
 """Small models ramble; an answer that needs more says so in `max_tokens`."""
+
+
+_ROLES = ("system", "developer", "user", "assistant", "tool")
+_GIVES_AWAY = {"reference", "tests"}
+"""Columns that no prompt template sees, so that none shows a right answer by accident."""
 
 
 class QuestionRow(Contract):
@@ -29,6 +36,10 @@ class QuestionRow(Contract):
     """Rendered with context, choices and a line that says how to answer."""
     query: str | None = Field(default=None, min_length=1)
     """Instead of question: sent as it is."""
+    messages: tuple[JsonObject, ...] = ()
+    """The conversation before the question; without a question, its last user message is the question."""
+    tools: tuple[JsonObject, ...] = ()
+    """OpenAI tools that the model may call."""
     context: str | None = None
     reference: tuple[str, ...] = ()
     """One right answer or several; with choices the letter or the text of one."""
@@ -43,6 +54,8 @@ class QuestionRow(Contract):
     preamble: str | None = None
     max_tokens: int | None = Field(default=None, ge=1)
     group: str | None = None
+    paraphrase_of: str | None = Field(default=None, min_length=1)
+    split: str | None = Field(default=None, min_length=1)
 
     @field_validator("reference", "choices", mode="before")
     @classmethod
@@ -51,18 +64,35 @@ class QuestionRow(Contract):
         values = value if isinstance(value, list | tuple) else () if value is None else (value,)
         return tuple(_as_text(one) for one in values)
 
-    @field_validator("id", "group", "task", mode="before")
+    @field_validator("messages", "tools", mode="before")
+    @classmethod
+    def _as_objects(cls, value: Any) -> Any:
+        """CSV holds them as JSON."""
+        return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("id", "group", "task", "paraphrase_of", "split", mode="before")
     @classmethod
     def _as_name(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     @model_validator(mode="after")
     def _asks_once(self) -> "QuestionRow":
-        if (self.question is None) == (self.query is None):
-            raise ValueError("give one of question and query")
+        asked = [one for one in (self.question, self.query) if one is not None]
+        if len(asked) > 1 or not (asked or self.messages):
+            raise ValueError("give one of question and query, or messages that end with a user's text")
+        for number, message in enumerate(self.messages, start=1):
+            if message.get("role") not in _ROLES:
+                raise ValueError(f"message {number}: role must be one of {', '.join(_ROLES)}")
+        if not asked and not _is_question(self.messages[-1]):
+            raise ValueError("the last message must be the user's, with a text, where there is no question or query")
         if self.query is not None and self.context is not None:
             raise ValueError("context goes with question; put it into query yourself")
         return self
+
+
+def _is_question(message: JsonObject) -> bool:
+    content = message.get("content")
+    return message["role"] == "user" and isinstance(content, str) and bool(content)
 
 
 def _as_text(value: Any) -> Any:
@@ -71,9 +101,16 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
-def build_item(row: QuestionRow, dataset: str, default_scorer: ScorerName | None = None) -> DatasetItem:
+def build_item(
+    row: QuestionRow,
+    dataset: str,
+    default_scorer: ScorerName | None = None,
+    extra_fields: Mapping[str, Any] | None = None,
+) -> DatasetItem:
     """Return the item that the row describes.
 
+    Args:
+        extra_fields: The user's own columns, for prompt templates.
     Raises:
         ValueError: It cannot be scored; says why.
     """
@@ -81,8 +118,10 @@ def build_item(row: QuestionRow, dataset: str, default_scorer: ScorerName | None
     if scorer is None:
         raise ValueError("scorer is missing: exact, normalized, numeric, choice or code")
     labels, choices = _label(row.choices)
+    is_last = row.question is None and row.query is None
+    query = row.messages[-1]["content"] if is_last else row.query
     fields = {
-        "query": row.query or render(row.question or "", scorer, row.context, labels, choices, row.preamble),
+        "query": query or render(row.question or "", scorer, row.context, labels, choices, row.preamble),
         "scorer": scorer,
         "references": _to_labels(row.reference, labels, choices) if scorer == "choice" else row.reference,
         "task": row.task,
@@ -94,7 +133,11 @@ def build_item(row: QuestionRow, dataset: str, default_scorer: ScorerName | None
         "code": _code(row),
         "max_tokens": row.max_tokens or MAX_TOKENS_BY_SCORER[scorer],
     }
-    return DatasetItem.model_validate({**fields, "id": row.id or _content_id(fields), "dataset": dataset})
+    begun = {"messages": row.messages[:-1] if is_last else row.messages, "tools": row.tools}
+    fields |= {name: value for name, value in begun.items() if value}  # else the id would not be what it was
+    shown = row.model_dump(exclude_defaults=True, exclude=_GIVES_AWAY) | dict(extra_fields or {})
+    more = {"paraphrase_of": row.paraphrase_of, "split": row.split, "fields": shown}
+    return DatasetItem.model_validate({**fields, **more, "id": row.id or _content_id(fields), "dataset": dataset})
 
 
 def _implied(row: QuestionRow) -> ScorerName | None:

@@ -23,3 +23,5 @@ def score_reply(item: DatasetItem, reply: str, sandbox: Sandbox) -> Score:
             return score_choice(reply, item.references, item.labels, item.choices)
         case "code":
             return score_code(reply, item.code, sandbox)
+        case "judge":
+            return Score(reason="only a judge or a person can score this")

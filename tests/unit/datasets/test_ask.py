@@ -116,3 +116,28 @@ def test_another_question_model_or_setting_is_another_cell(
     question: Any, contestant: Contestant, settings: AskSettings
 ) -> None:
     assert asker(failing(), settings).cell_id(question, contestant) != asker(failing()).cell_id(item(), SMALL)
+
+
+def test_cells_of_items_without_the_newer_fields_keep_their_ids() -> None:
+    """The id is that of the first release: kept answers must be found again."""
+    old = "f4ebc2a2e7cd09bb6c027adb"
+    assert asker(failing()).cell_id(item(), SMALL) == old
+    unsent = item(fields={"a": 1}, split="test", paraphrase_of="p")
+    assert asker(failing()).cell_id(unsent, SMALL) == old
+    assert asker(failing()).cell_id(item(tools=({"type": "function"},)), SMALL) != old
+
+
+def test_a_conversation_is_sent_with_its_tools_and_a_call_is_kept_as_its_json() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+    class Calling(FakeFleet):
+        def chat(self, messages: Any, model: str, **options: Any) -> JsonObject:
+            super().chat(messages, model, **options)
+            return {"choices": [{"message": {"content": None, "tool_calls": [call]}}]}
+
+    fleet = Calling(lambda _model, _query: "")
+    begun = {"role": "assistant", "content": "Well?"}
+    found = asker(fleet).ask(item(messages=(begun,), tools=({"type": "function"},)), SMALL)
+    assert fleet.calls == [("small", [begun, {"role": "user", "content": "Question 1?"}])]  # type: ignore[comparison-overlap]
+    assert fleet.options[0]["tools"] == [{"type": "function"}]
+    assert found.reply == '[{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]'

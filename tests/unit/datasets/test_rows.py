@@ -79,3 +79,31 @@ def test_other_content_has_another_id() -> None:
 def test_a_row_that_cannot_be_scored_says_why(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build(**fields)
+
+
+def test_items_without_the_newer_columns_keep_their_ids() -> None:
+    """As they were in the first release."""
+    assert build(question="Which?", choices=["red", "blue"], reference="blue").id == "db40d6709e601a82"
+    same = build(question="Which?", choices=["red", "blue"], reference="blue", split="test", paraphrase_of="p")
+    assert (same.id, same.split, same.paraphrase_of) == ("db40d6709e601a82", "test", "p")
+
+
+def test_templates_see_the_columns_but_not_the_answer() -> None:
+    made = build(question="2+3?", reference=5, scorer="numeric", unit="apples")
+    assert made.fields == {"question": "2+3?", "scorer": "numeric", "unit": "apples"}
+
+
+def test_a_conversations_last_message_is_the_question() -> None:
+    said = [("user", "Hi"), ("assistant", "?"), ("user", "2+3")]
+    talk = [{"role": role, "content": content} for role, content in said]
+    made = build(messages=talk, reference=5, scorer="numeric")
+    assert (made.query, made.messages) == ("2+3", tuple(talk[:2]))
+    assert made.id != build(query="2+3", reference=5, scorer="numeric").id
+
+
+@pytest.mark.parametrize(
+    "talk", [[{"role": "robot", "content": "Hi"}], [{"role": "assistant", "content": "Hi"}], [{"role": "user"}]]
+)
+def test_a_conversation_that_asks_nothing_is_refused(talk: list[Any]) -> None:
+    with pytest.raises(ValueError, match="message"):
+        build(messages=talk, reference=5, scorer="numeric")
