@@ -25,6 +25,10 @@ class NotConnectedError(HttpLinkError):
     """No connection came about: nothing was sent."""
 
 
+class NotTrustedError(NotConnectedError):
+    """The other side's certificate is not accepted; the message says why."""
+
+
 class ConnectionLostError(HttpLinkError):
     """The connection ended before the answer did."""
 
@@ -243,6 +247,7 @@ async def connect(host: str, port: int, timeout_s: float | None, tls: ssl.SSLCon
 
     Raises:
         NotConnectedError: Refused, not found, no TLS with it, or not within `timeout_s`.
+        NotTrustedError: Its certificate is for another host, out of date, or from an authority that we do not know.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -250,6 +255,8 @@ async def connect(host: str, port: int, timeout_s: float | None, tls: ssl.SSLCon
             _, connection = await loop.create_connection(HttpConnection, host, port, ssl=tls)
     except TimeoutError as error:
         raise NotConnectedError("not within the time") from error
+    except ssl.SSLCertVerificationError as error:
+        raise NotTrustedError(error.verify_message) from error
     except (OSError, UnicodeError) as error:
         raise NotConnectedError(type(error).__name__) from error
     return connection

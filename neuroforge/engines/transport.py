@@ -10,9 +10,9 @@ from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.models import EngineKind, ModelEndpoint
 from neuroforge.contracts.ports import INTERNAL_TOKEN_HEADER
 from neuroforge.engines.failures import Answer, error_from_answer, lost_connection
-from neuroforge.engines.http1 import HttpLinkError, NotConnectedError, NotHttpError
+from neuroforge.engines.http1 import HttpLinkError, NotConnectedError, NotHttpError, NotTrustedError
 from neuroforge.engines.http_pool import ConnectionPool, HttpAnswer, Origin
-from neuroforge.errors import EngineError
+from neuroforge.errors import EngineError, EngineUnavailable
 
 MAX_TARGETS = 512
 HANGS_UP_ITSELF = {"x-request-disconnect-disabled": "?1"}
@@ -74,7 +74,7 @@ class HttpTransport:
             payload: Encoded JSON to POST; None = GET.
             body: What `payload` encodes, for the check that no error message quotes it.
         Raises:
-            EngineUnavailable: Refused, lost, or the proxy has nobody behind it.
+            EngineUnavailable: Refused, not to be trusted, lost, or the proxy has nobody behind it.
             NeuroForgeError: Whatever else `error_from_answer` says.
         """
         started_s = time.monotonic()
@@ -116,7 +116,11 @@ class HttpTransport:
 def _link_error(model_id: str, error: HttpLinkError) -> EngineError:
     if isinstance(error, NotHttpError):
         return EngineError(f"{model_id}: not an HTTP answer ({error})")
-    return lost_connection(model_id, error, may_have_begun=not isinstance(error, NotConnectedError))
+    if isinstance(error, NotTrustedError):
+        what = f"{model_id}: its certificate is not accepted ({error})"
+        remedy = "use the host name it was made for, or start with SSL_CERT_FILE = a PEM file of the authority"
+        return EngineUnavailable(f"{what}; {remedy}", model_id=model_id, may_have_begun=False)
+    return lost_connection(model_id, error.__cause__ or error, may_have_begun=not isinstance(error, NotConnectedError))
 
 
 def _build_target(endpoint: ModelEndpoint, internal_token: str | None) -> Target:
