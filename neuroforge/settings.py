@@ -90,6 +90,8 @@ class StorageSettings(Contract):
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("neuroforge")))
     database_url: str | None = None
     """SQLAlchemy URL of a PostgreSQL database; None = SQLite in `home`."""
+    objects_url: str | None = Field(default=None, pattern=r"^(file:///|s3://[^/@]+)")
+    """Where results go as files: s3://bucket/prefix or file:///directory; None = `home`."""
 
     @field_validator("home")
     @classmethod
@@ -105,6 +107,21 @@ class StorageSettings(Contract):
     def outcomes_url(self) -> str:
         """Where outcomes live: a file of their own, for it has a writer of its own and is purged."""
         return self.database_url or f"sqlite:///{self.home / 'outcomes.db'}"
+
+
+class ExperimentSettings(Contract):
+    """Experiments on the server."""
+
+    max_running: int = Field(default=1, ge=1, le=64)
+    """At once; more wait in a queue."""
+
+
+class TrackingSettings(Contract):
+    """MLflow: one run an experiment."""
+
+    enabled: bool = True
+    url: str | None = Field(default=None, min_length=1)
+    """An MLflow server (http://host:5000) or database URL; None = SQLite in `home`, in a database of its own."""
 
 
 class AuthSettings(Contract):
@@ -135,6 +152,8 @@ class Settings(Contract):
     router: RouterSettings = RouterSettings()
     orchestrator: OrchestratorSettings = OrchestratorSettings()
     storage: StorageSettings = Field(default_factory=StorageSettings)
+    experiments: ExperimentSettings = ExperimentSettings()
+    tracking: TrackingSettings = TrackingSettings()
     auth: AuthSettings = AuthSettings()
     ray: RaySettings = RaySettings()
 

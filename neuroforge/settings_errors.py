@@ -12,7 +12,7 @@ _MESSAGE_BY_TYPE = {
     "model_type": "must be a mapping",
     "dict_type": "must be a mapping",
 }
-_NEVER_SHOWN = ("database_url", "base_url", "api_key_env")
+_NEVER_SHOWN = ("database_url", "base_url", "api_key_env", "tracking.url", "objects_url")
 _LONGEST_SHOWN = 80
 
 

@@ -1,12 +1,26 @@
 """What rooms need from each other, as Protocols of few methods; implementations come in through `__init__`."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
+from neuroforge.contracts.analysis import Analysis
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest, LabelLogprobs, LabelRequest, PromptText, TokenCount
+from neuroforge.contracts.experiment_desk import (
+    FileSize,
+    ItemsPart,
+    ItemsReceipt,
+    LabelReceipt,
+    LabelSheet,
+    LabelTask,
+    RerunRequest,
+    ResultFile,
+    RunComparison,
+    TrackedRun,
+)
 from neuroforge.contracts.experiment_run import Lane
-from neuroforge.contracts.experiments import CellReply
+from neuroforge.contracts.experiments import CellReply, CostEstimate, ExperimentConfig, ExperimentStatus
 from neuroforge.contracts.fleet import ActivityReport, ApplyRequest, FleetDiff
 from neuroforge.contracts.keys import (
     ApiKey,
@@ -354,6 +368,110 @@ class OutcomeData(Protocol):
 
     async def purge(self, actor: str | None = None, before_s: float | None = None) -> int:
         """Delete outcomes, feedback, embeddings and texts; returns how many outcomes went."""
+        ...
+
+
+class ExperimentRuns(Protocol):
+    """Experiments of the server, over a handle: started, watched, stopped."""
+
+    async def estimate(self, config: ExperimentConfig) -> CostEstimate:
+        """What it would take; nothing is called. Raises RequestError, DataError, ModelNotFound: it cannot run."""
+        ...
+
+    async def start(self, config: ExperimentConfig) -> ExperimentStatus:
+        """Check as `estimate`, then queue it."""
+        ...
+
+    async def status(self, experiment_id: str) -> ExperimentStatus:
+        """Raises NotFound."""
+        ...
+
+    async def list_experiments(self) -> tuple[ExperimentStatus, ...]:
+        """Newest first."""
+        ...
+
+    async def cancel(self, experiment_id: str) -> ExperimentStatus:
+        """Stop it; what is journalled stays. Raises NotFound, ConflictError: it has ended."""
+        ...
+
+    async def resume(self, experiment_id: str) -> ExperimentStatus:
+        """Go on with the open cells. Raises NotFound, ConflictError: it runs, or every cell is done."""
+        ...
+
+    async def rescore(self, experiment_id: str) -> ExperimentStatus:
+        """Score and analyse the kept replies again, without a model call. Raises as `resume`."""
+        ...
+
+    async def rerun(self, experiment_id: str, request: RerunRequest) -> ExperimentStatus:
+        """Start another with the same configuration and the same items. Raises NotFound."""
+        ...
+
+
+class ExperimentResults(Protocol):
+    """What experiments found, over a handle. All raise NotFound; ConflictError: not there yet, says why."""
+
+    async def analysis(self, experiment_id: str) -> Analysis:
+        """The numbers behind the report."""
+        ...
+
+    async def find_file(self, experiment_id: str, name: ResultFile) -> FileSize:
+        """How large it is."""
+        ...
+
+    async def read_file(self, experiment_id: str, name: ResultFile, offset: int, n_bytes: int) -> bytes:
+        """At most so many bytes; empty at the end."""
+        ...
+
+    async def compare(self, a: str, b: str) -> RunComparison:
+        """Paired on the items that both asked. Raises RequestError: there are none."""
+        ...
+
+    async def export_labels(self, experiment_id: str, limit: int) -> tuple[LabelTask, ...]:
+        """Replies for people to grade: a seeded sample, those without a label first."""
+        ...
+
+    async def import_labels(self, experiment_id: str, sheet: LabelSheet) -> LabelReceipt:
+        """All or none. Raises RequestError: a cell is not of this experiment."""
+        ...
+
+
+class ExperimentItems(Protocol):
+    """Items that callers upload, over a handle."""
+
+    async def put_items(self, part: ItemsPart) -> ItemsReceipt:
+        """Idempotent. Raises DataError: a line is no item (says which), or the text is another than its digest."""
+        ...
+
+    async def find_items(self, sha256: str) -> ItemsReceipt:
+        """Raises NotFound."""
+        ...
+
+
+class ExperimentsDesk(ExperimentRuns, ExperimentResults, ExperimentItems, Protocol):
+    """All of it: what the gateway is given."""
+
+
+class ExperimentTracker(Protocol):
+    """Where the history of experiments is kept for other tools."""
+
+    def track(self, run: TrackedRun) -> str:
+        """Record one finished run; return where it is, for people. Blocks. Raises StorageError: it could not."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """Files by key, in a directory or in S3. All block and raise StorageError; DiskFull."""
+
+    def put(self, key: str, path: Path) -> str:
+        """Copy a file there, whole or not at all; return its address."""
+        ...
+
+    def get(self, key: str, path: Path) -> None:
+        """Copy it here. Raises NotFound."""
+        ...
+
+    def list(self, prefix: str) -> tuple[str, ...]:
+        """Keys that begin so, sorted."""
         ...
 
 
