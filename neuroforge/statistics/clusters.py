@@ -1,0 +1,81 @@
+"""Values that come in clusters (repeats of an item, items of a passage) -> sums by cluster, and what they are worth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from neuroforge.errors import DataError
+from neuroforge.statistics.interval import normal_quantile
+
+Labels = Sequence[object] | NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Which cluster each value belongs to."""
+
+    index: NDArray[np.int64]
+    """(n,), 0 .. n_clusters - 1."""
+    sizes: NDArray[np.float64]
+    """(n_clusters,), values in each; >= 1."""
+
+    @property
+    def n(self) -> int:
+        """How many clusters there are."""
+        return len(self.sizes)
+
+    @property
+    def are_single(self) -> bool:
+        """Whether every value is a cluster of its own, so that they are independent."""
+        return self.n == len(self.index)
+
+    def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Add up the values of each cluster: (n,) -> (n_clusters,)."""
+        return np.bincount(self.index, weights=values, minlength=self.n).astype(float)
+
+
+def find_clusters(labels: Labels | None, n: int) -> Clusters:
+    """Number the clusters; None = every value is one.
+
+    Args:
+        labels: (n,), anything hashable: equal labels share a cluster.
+    Raises:
+        DataError: Not n labels.
+    """
+    if labels is None:
+        return Clusters(np.arange(n), np.ones(n))
+    if len(labels) != n:
+        raise DataError(f"{len(labels)} cluster labels for {n} values: one for each is needed")
+    numbers: dict[object, int] = {}
+    index = np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.int64)
+    return Clusters(index, np.bincount(index, minlength=len(numbers)).astype(float))
+
+
+def effective_size(values: NDArray[np.float64], clusters: Clusters, variance: float, level: float) -> float:
+    """How many independent values would say as much, with the fewer degrees of freedom of few clusters taken off.
+
+    Never more than n. Where the values do not vary, nothing tells how alike a cluster's are: each counts as one.
+
+    Args:
+        values: (n,).
+        clusters: Of the same n.
+        variance: Of a value, if all were independent.
+        level: Of the interval that the size is for.
+    Raises:
+        DataError: One cluster only, with more than one value: nothing tells how clusters differ.
+    Source: Korn and Graubard, Survey Methodology 24 (1998), 193-201.
+    """
+    n = len(values)
+    if clusters.n < 2 <= n:
+        raise DataError(f"all {n} values share one cluster: an interval needs at least two")
+    if clusters.n < 2:
+        return float(n)
+    freedom = (normal_quantile(level) / float(stdtrit(clusters.n - 1, (1 + level) / 2))) ** 2
+    if variance <= 0:
+        return clusters.n * freedom
+    residuals = clusters.sums(values - values.mean())
+    variance_of_mean = clusters.n / (clusters.n - 1) * float(residuals @ residuals) / n**2
+    return freedom * min(float(n), variance / variance_of_mean if variance_of_mean > 0 else float(n))

@@ -1,0 +1,43 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neuroforge.errors import DataError
+from neuroforge.statistics.multiple import benjamini_hochberg, holm
+
+P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_benjamini_hochberg_rejects_what_the_source_rejects() -> None:
+    """Benjamini and Hochberg (1995), section 4.1: four of fifteen at 5 %, where Bonferroni and Holm reject three."""
+    published = [
+        0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344,
+        0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0000,
+    ]  # fmt: skip
+    assert (benjamini_hochberg(published) <= 0.05).sum() == 4
+    assert (holm(published) <= 0.05).sum() == 3
+
+
+@settings(max_examples=50)
+@given(P_VALUES)
+def test_adjusted_p_values_are_never_smaller_nor_out_of_order(p_values: list[float]) -> None:
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    for adjusted in (holm(p_values), benjamini_hochberg(p_values)):
+        assert all(p <= q + 1e-12 and q <= 1 for p, q in zip(p_values, adjusted, strict=True))
+        assert all(adjusted[one] <= adjusted[other] + 1e-12 for one, other in pairwise(order))
+
+
+def test_an_empty_family_stays_empty() -> None:
+    assert holm([]).tolist() == benjamini_hochberg([]).tolist() == []
+
+
+@pytest.mark.parametrize("p_values", [[1.2], [-0.1, 0.5], [float("nan")], [[0.1]]])
+def test_what_is_no_p_value_is_refused(p_values: list[float]) -> None:
+    with pytest.raises(DataError):
+        holm(p_values)
