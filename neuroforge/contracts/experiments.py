@@ -47,7 +47,9 @@ class DatasetSource(Contract):
     n: int | None = Field(default=None, ge=1)
     """Sampled in proportion to each kind of task, seeded; None = all."""
     split: str | None = None
-    """Only items of this split; None = all, or the one that is there."""
+    """Only items of this split; None = the one that is there: splits are never put together."""
+    seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
+    """Of the sampling; None = the experiment's."""
     uploaded: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of items that were uploaded before (PUT /admin/v1/experiments/items)."""
 

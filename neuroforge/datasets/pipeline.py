@@ -1,7 +1,7 @@
 """Name or file -> rows -> items -> sample."""
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,12 +10,15 @@ from pydantic import ValidationError
 
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.scores import ScorerName
-from neuroforge.datasets.read import SUFFIXES, read_rows
+from neuroforge.datasets.mapping import RowMapping
+from neuroforge.datasets.read import SUFFIXES, NumberedRow, read_rows
 from neuroforge.datasets.registry import REGISTRY, Unusable
 from neuroforge.datasets.rows import QuestionRow, build_item
 from neuroforge.errors import DataError
 
 _MAX_TOLD = 5
+ConvertedRow = tuple[dict[str, Any], dict[str, Any]]
+"""Our columns of a row, and its own that prompt templates may name."""
 
 
 class Assets(Protocol):
@@ -85,13 +88,38 @@ def load_dataset(
     if name in REGISTRY:
         dataset = _from_registry(name, assets.ensure(name))
     elif name.lower().endswith(SUFFIXES) or Path(name).exists():
-        dataset = _from_file(Path(name).expanduser(), default_scorer)
-        if is_strict and dataset.problems:
-            raise DataError(_complaint(name, dataset))
+        path = Path(name).expanduser()
+        return read_questions(path.name, read_rows(path), RowMapping(), default_scorer, is_strict)
     else:
-        near = difflib.get_close_matches(name.lower(), REGISTRY, n=3, cutoff=0.5) or sorted(REGISTRY)
-        raise DataError(f"no dataset is called {name!r}: known are {', '.join(near)}, or name a {', '.join(SUFFIXES)}")
+        raise unknown_dataset(name)
     if not dataset.items:
+        raise DataError(_complaint(name, dataset))
+    return dataset
+
+
+def unknown_dataset(name: str) -> DataError:
+    """Return the error that names what comes nearest."""
+    near = difflib.get_close_matches(name.lower(), REGISTRY, n=3, cutoff=0.5) or sorted(REGISTRY)
+    return DataError(f"no dataset is called {name!r}: known are {', '.join(near)}, or name a {', '.join(SUFFIXES)}")
+
+
+def read_questions(
+    name: str,
+    rows: Iterable[NumberedRow],
+    mapping: RowMapping,
+    default_scorer: ScorerName | None = None,
+    is_strict: bool = True,
+) -> Dataset:
+    """Return the items of the user's own rows, from wherever they come.
+
+    Args:
+        name: What to call the dataset.
+        is_strict: Refuse all if any row is unusable; else leave those out and tell.
+    Raises:
+        DataError: As `load_dataset`.
+    """
+    dataset = _collect(name, rows, mapping.apply, default_scorer)
+    if not dataset.items or (is_strict and dataset.problems):
         raise DataError(_complaint(name, dataset))
     return dataset
 
@@ -99,32 +127,34 @@ def load_dataset(
 def _from_registry(name: str, path: Path) -> Dataset:
     form = REGISTRY[name]
 
-    def convert(raw: dict[str, Any]) -> dict[str, Any]:
+    def convert(raw: dict[str, Any]) -> ConvertedRow:
         try:
-            return {"task": form.task, **form.convert(raw)}
+            return {"task": form.task, **form.convert(raw)}, {}
         except (KeyError, TypeError, AttributeError) as error:
             raise Unusable(f"not a row of {name}: {error}") from error
 
-    return _collect(name, path, convert, None)
-
-
-def _from_file(path: Path, default_scorer: ScorerName | None) -> Dataset:
-    return _collect(path.name, path, lambda raw: raw, default_scorer)
+    return _collect(name, read_rows(path), convert, None)
 
 
 def _collect(
-    name: str, path: Path, convert: Callable[[dict[str, Any]], dict[str, Any]], default_scorer: ScorerName | None
+    name: str,
+    rows: Iterable[NumberedRow],
+    convert: Callable[[dict[str, Any]], ConvertedRow],
+    default_scorer: ScorerName | None,
 ) -> Dataset:
     items: dict[str, DatasetItem] = {}
     problems: list[RowProblem] = []
-    for number, raw in read_rows(path):
+    for number, raw in rows:
         if isinstance(raw, str):
             problems.append(RowProblem(number, None, raw))
             continue
         try:
-            item = build_item(QuestionRow.model_validate(convert(raw)), name, default_scorer)
+            row, extra = convert(raw)
+            item = build_item(QuestionRow.model_validate(row), name, default_scorer, extra)
         except ValidationError as error:
             problems.extend(_problems(number, error))
+        except DataError as error:
+            problems.append(RowProblem(number, None, error.message))
         except ValueError as error:
             problems.append(RowProblem(number, None, str(error)))
         else:

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from neuroforge.contracts.base import Contract, JsonObject
 from neuroforge.contracts.datasets import CodeTests, DatasetItem
-from neuroforge.contracts.scores import ScorerName
+from neuroforge.contracts.scores import SCORER_NAMES, ScorerName
 from neuroforge.datasets.prompt import LETTERS, render
 
 MAX_TOKENS_BY_SCORER: dict[ScorerName, int] = {
@@ -45,7 +45,7 @@ class QuestionRow(Contract):
     """One right answer or several; with choices the letter or the text of one."""
     choices: tuple[str, ...] = ()
     scorer: ScorerName | None = None
-    """Without it: `code` where there are tests, `choice` where there are choices."""
+    """Without it: `code` where there are tests, `choice` where there are choices, `judge` without a reference."""
     task: str | None = Field(default=None, min_length=1)
     unit: str | None = Field(default=None, min_length=1)
     tolerance: float | None = Field(default=None, ge=0)
@@ -114,9 +114,9 @@ def build_item(
     Raises:
         ValueError: It cannot be scored; says why.
     """
-    scorer = row.scorer or _implied(row) or default_scorer
+    scorer = row.scorer or _implied(row) or default_scorer or (None if row.reference else "judge")
     if scorer is None:
-        raise ValueError("scorer is missing: exact, normalized, numeric, choice or code")
+        raise ValueError(f"scorer is missing: one of {', '.join(SCORER_NAMES)}")
     labels, choices = _label(row.choices)
     is_last = row.question is None and row.query is None
     query = row.messages[-1]["content"] if is_last else row.query
