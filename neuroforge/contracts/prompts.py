@@ -1,0 +1,266 @@
+"""Prompts as programs (PromptProgram), what is searched (OptimizeConfig), what was found, and what is served."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from neuroforge.contracts.base import Contract
+from neuroforge.contracts.datasets import DatasetItem
+from neuroforge.contracts.durations import Duration
+from neuroforge.contracts.experiments import Budget, DatasetSource, Decoding
+from neuroforge.contracts.rules import Estimate
+from neuroforge.contracts.scores import ScorerName
+
+PROMPT_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+Delimiter = Literal["blank", "markdown", "xml", "hash"]
+"""How sections are kept apart: an empty line, `## Title`, `<title>...</title>`, or `### Title`."""
+DemonstrationStyle = Literal["turns", "text"]
+"""Demonstrations as earlier turns of the conversation, or inside the prompt's text."""
+Placement = Literal["system", "user"]
+"""Where the sections before the question stand."""
+Section = Literal[
+    "role",
+    "instruction",
+    "constraints",
+    "reasoning_cue",
+    "demonstrations",
+    "output_format",
+    "answer_cue",
+]
+
+
+def _with_plain_newlines(text: str) -> str:
+    """Templates know one kind: another would be served otherwise than it was evaluated."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+Words = Annotated[str, AfterValidator(_with_plain_newlines)]
+
+
+class Demonstration(Contract):
+    """One example with its answer, as the prompt shows it."""
+
+    question: Words = Field(min_length=1)
+    answer: Words = Field(min_length=1)
+    reasoning: Words | None = None
+    """Steps before the answer, shown where the program has a reasoning cue."""
+    item_id: str | None = None
+    """Item that it was made of; None = written by hand."""
+    is_bootstrapped: bool = False
+    """The answer is a model's own, which the scorer found right."""
+
+
+class PromptStyle(Contract):
+    """How the sections are put on the page."""
+
+    delimiter: Delimiter = "blank"
+    demonstrations: DemonstrationStyle = "text"
+    placement: Placement = "user"
+    section_order: tuple[Section, ...] = (
+        "role",
+        "instruction",
+        "constraints",
+        "output_format",
+        "reasoning_cue",
+        "demonstrations",
+        "answer_cue",
+    )
+    """Of those before the question; `answer_cue` always comes after it, wherever it stands here."""
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> Self:
+        if sorted(self.section_order) != sorted(set(self.section_order)) or len(self.section_order) != 7:
+            raise ValueError("section_order names each of the seven sections once")
+        return self
+
+
+class PromptProgram(Contract):
+    """The genome: typed sections, their style, and how the model is asked. Empty sections are not rendered."""
+
+    role: Words | None = None
+    instruction: Words = ""
+    constraints: tuple[Words, ...] = ()
+    reasoning_cue: Words | None = None
+    """Such as `Think step by step.`"""
+    demonstrations: tuple[Demonstration, ...] = ()
+    output_format: Words | None = None
+    answer_cue: Words | None = None
+    """Last words of the prompt, such as `Answer:`."""
+    input_template: Words = "{{ query }}"
+    """Jinja2 (sandboxed, strict) over the item's variables: the question inside the last user message."""
+    style: PromptStyle = PromptStyle()
+    verbalizer: dict[str, Words] = Field(default_factory=dict)
+    """Label -> the word that stands for it in the prompt and in the answer."""
+    decoding: Decoding = Decoding()
+    calibrate: bool = False
+    """Of label log-probabilities: less those of the same prompt without a question (contextual calibration)."""
+    n_samples: int = Field(default=1, ge=1, le=32)
+    """Answers that vote; more than 1 needs a temperature above 0."""
+
+    @model_validator(mode="after")
+    def _can_vote(self) -> Self:
+        if self.n_samples > 1 and self.decoding.temperature == 0:
+            raise ValueError(f"{self.n_samples} samples at temperature 0 are all the same: raise decoding.temperature")
+        return self
+
+
+class PromptCandidate(Contract):
+    """A program on trial, with where it came from."""
+
+    id: str
+    """SHA-256 of the program, 16 digits: same program, same id."""
+    program: PromptProgram
+    operator: str
+    """What made it: `seed`, or the operator's name."""
+    parents: tuple[str, ...] = ()
+    generation: int = Field(default=0, ge=0)
+
+
+class Evaluation(Contract):
+    """What one candidate got on one block of items."""
+
+    candidate_id: str
+    block: int = Field(ge=0)
+    item_ids: tuple[str, ...]
+    scores: tuple[float | None, ...]
+    """Of each item, 0..1; None = the call failed or nobody can score it."""
+    fitness: tuple[float | None, ...]
+    """What the search climbs, 0..1: probability of the right label where the engine tells it, else the score."""
+    n_calls: int = Field(ge=0)
+    n_prompt_tokens: int = Field(ge=0)
+    n_completion_tokens: int = Field(ge=0)
+    cost_usd: float = Field(default=0.0, ge=0)
+    latency_s: float = Field(default=0.0, ge=0)
+    """Mean of the calls that were answered."""
+    errors: dict[str, int] = Field(default_factory=dict)
+    """Items without a score, by reason."""
+
+    @model_validator(mode="after")
+    def _is_aligned(self) -> Self:
+        if not len(self.item_ids) == len(self.scores) == len(self.fitness):
+            raise ValueError("item_ids, scores and fitness have one entry an item")
+        return self
+
+
+class OptimizeConfig(Contract):
+    """Everything that decides a run."""
+
+    name: str = Field(pattern=PROMPT_NAME)
+    prompt: str | None = None
+    """The seed as text; exactly one of prompt and program."""
+    program: PromptProgram | None = None
+    target_model: str | None = None
+    """None = the model that `auto:best` would choose for most of the examples."""
+    dataset: DatasetSource | None = None
+    """None = no examples: analysis and improvement only, nothing is measured."""
+    items: tuple[DatasetItem, ...] = ()
+    """Examples given along instead of a dataset."""
+    metric: ScorerName | None = None
+    """None = what each item declares."""
+    strategy: Literal["evolution", "nas"] = "evolution"
+    budget: Budget = Budget(max_calls=1000)
+    n_generations: int | None = Field(default=None, ge=1)
+    population: int = Field(default=12, ge=2, le=256)
+    block_size: int = Field(default=10, ge=1)
+    """Items of one step of the race."""
+    split: tuple[float, float, float] = (0.5, 0.25, 0.25)
+    """Shares of the items for search, selection and the untouched test."""
+    proposers: tuple[str, ...] | None = None
+    """Models that may write prompts; None = those of the fleet that prove good enough; empty = none."""
+    max_demonstrations: int = Field(default=8, ge=0, le=64)
+    use_logprobs: bool = True
+    """Climb label log-probabilities where the task and the engine allow it."""
+    alpha: float = Field(default=0.05, gt=0, le=0.2)
+    """Of the one-sided paired test that promotion must pass."""
+    patience: int = Field(default=4, ge=1)
+    """Generations without expected gain after which the search ends."""
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    concurrency: int | None = Field(default=None, ge=1, le=1024)
+    timeout: Duration | None = None
+    """Wall time of the whole run; None = the budget's."""
+    promote: bool = True
+    """Register the winner if it is proven."""
+    alias: str = Field(default="production", pattern=PROMPT_NAME)
+
+    @model_validator(mode="after")
+    def _has_one_seed(self) -> Self:
+        if (self.prompt is None) == (self.program is None):
+            raise ValueError("give one of prompt and program")
+        if self.dataset is not None and self.items:
+            raise ValueError("give one of dataset and items")
+        if abs(sum(self.split) - 1.0) > 1e-9 or min(self.split) <= 0:
+            raise ValueError(f"split {self.split} must be three shares above 0 that sum to 1")
+        return self
+
+
+class Finding(Contract):
+    """One thing that was found in a prompt, with how grave it is."""
+
+    aspect: Literal["clarity", "specificity", "effectiveness"]
+    score: float = Field(ge=0, le=1)
+    """1 = nothing to find fault with."""
+    text: str
+    found_by: str
+    """`rules`, or a model's id."""
+
+
+class PromptMessage(Contract):
+    """One message of a release; its content is a template."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+    """Jinja2 (sandboxed, strict) over the caller's variables."""
+
+
+class PromptRelease(Contract):
+    """One of the three messages that change a running system: a prompt as gateways serve it by name."""
+
+    name: str = Field(pattern=PROMPT_NAME)
+    version: int = Field(default=0, ge=0)
+    """Given by the store when it is kept; 0 = not yet."""
+    messages: tuple[PromptMessage, ...] = Field(min_length=1)
+    variables: tuple[str, ...] = ()
+    """Names that the messages need, sorted."""
+    decoding: Decoding | None = None
+    """Defaults for fields that the caller does not set; None = the engine's."""
+    models: tuple[str, ...] = ()
+    """Models that it was proven on; the router may be told to prefer them."""
+    content_hash: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """SHA-256 of messages, variables and decoding; filled in by the store, checked by whoever serves it."""
+    reason: str = Field(min_length=1, max_length=500)
+    evidence: str | None = None
+    """Id of the optimisation or experiment behind it."""
+    test_score: Estimate | None = None
+    improvement: Estimate | None = None
+    """Over the seed on the untouched test, paired."""
+    created_at_s: float = Field(default=0.0, ge=0)
+
+
+PromptState = Literal["stored", "shadow", "live", "superseded", "rolled_back"]
+
+
+class PromptEntry(Contract):
+    """A release with what became of it."""
+
+    release: PromptRelease
+    aliases: tuple[str, ...] = ()
+    """Aliases that name this version now."""
+    state: PromptState = "stored"
+    applied_at_s: float | None = None
+    note: str | None = None
+
+
+class PromptReference(Contract):
+    """`neuroforge.prompt` of a request, or what `model: "prompt:name@alias"` means; not both alias and version."""
+
+    name: str = Field(pattern=PROMPT_NAME)
+    alias: str | None = Field(default=None, pattern=PROMPT_NAME)
+    """None with neither = `production`."""
+    version: int | None = Field(default=None, ge=1)
+    variables: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if self.alias is not None and self.version is not None:
+            raise ValueError("give one of alias and version")
+        return self

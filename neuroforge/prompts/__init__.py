@@ -1,0 +1,1 @@
+"""items -> evaluate -> improve, evolve, structure -> paired test on fresh items -> promote -> PromptRelease."""

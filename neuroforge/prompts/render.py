@@ -1,0 +1,146 @@
+"""PromptProgram -> messages: the sections in their order and style, the question, the answer cue."""
+
+from neuroforge.contracts.base import JsonObject
+from neuroforge.contracts.datasets import DatasetItem
+from neuroforge.contracts.prompts import (
+    Delimiter,
+    Demonstration,
+    PromptMessage,
+    PromptProgram,
+    Section,
+)
+from neuroforge.datasets.template import fill_in, variables_of
+
+TITLES: dict[Section, str] = {
+    "role": "Role",
+    "instruction": "Task",
+    "constraints": "Rules",
+    "reasoning_cue": "Reasoning",
+    "demonstrations": "Examples",
+    "output_format": "Format",
+    "answer_cue": "Answer",
+}
+_QUESTION = "Question"
+
+
+def render_program(program: PromptProgram, item: DatasetItem) -> tuple[JsonObject, ...]:
+    """Return the messages that ask this item.
+
+    Raises:
+        DataError: The input template is wrong, or names a variable that the item does not have.
+    """
+    question = fill_in(program.input_template, variables_of(item), f"input_template, item {item.id!r}")
+    messages = [one.model_dump() for one in messages_of(program, question)]
+    if not item.messages:
+        return tuple(messages)
+    first = 1 if messages[0]["role"] == "system" else 0
+    return (*messages[:first], *item.messages, *messages[first:])
+
+
+def template_of(program: PromptProgram) -> tuple[PromptMessage, ...]:
+    """Return the messages as templates over the caller's variables: what a release holds.
+
+    Everything but the input template is text, so braces in it are put out of Jinja2's sight.
+    """
+    marker = "\0input\0"
+    found = []
+    for message in messages_of(program, marker):
+        before, is_there, after = message.content.partition(marker)
+        content = f"{_raw(before)}{program.input_template}{_raw(after)}" if is_there else _raw(message.content)
+        found.append(PromptMessage(role=message.role, content=content))
+    return tuple(found)
+
+
+def messages_of(program: PromptProgram, question: str) -> tuple[PromptMessage, ...]:
+    """Return the messages around a question that is already text."""
+    style = program.style
+    in_turns = style.demonstrations == "turns"
+    parts = [
+        _titled(TITLES[section], text, style.delimiter)
+        for section in style.section_order
+        if section != "answer_cue" and not (section == "demonstrations" and in_turns)
+        if (text := _section_text(program, section))
+    ]
+    lead = "\n\n".join(parts)
+    last = _asked(program, question)
+    turns = _turns(program) if in_turns else ()
+    if lead and style.placement == "system":
+        return (PromptMessage(role="system", content=lead), *turns, PromptMessage(role="user", content=last))
+    if lead and turns:
+        opened = PromptMessage(role="user", content=f"{lead}\n\n{turns[0].content}")
+        return (opened, *turns[1:], PromptMessage(role="user", content=last))
+    content = f"{lead}\n\n{last}" if lead else last
+    return (*turns, PromptMessage(role="user", content=content))
+
+
+def to_text(program: PromptProgram) -> str:
+    """Return the prompt as one plain text, for people: roles as headings, the input template as it is."""
+    return "\n\n".join(f"[{one.role}]\n{one.content}" for one in messages_of(program, program.input_template)) + "\n"
+
+
+def _section_text(program: PromptProgram, section: Section) -> str:
+    match section:
+        case "constraints":
+            rules = list(program.constraints)
+            if program.verbalizer:
+                words = ", ".join(f"{word} for {label}" for label, word in program.verbalizer.items())
+                rules.append(f"Say {words}.")
+            return "\n".join(f"- {one}" for one in rules)
+        case "demonstrations":
+            return "\n\n".join(_shown(program, one) for one in program.demonstrations)
+        case _:
+            value: str | None = getattr(program, section)
+            return value or ""
+
+
+def _shown(program: PromptProgram, one: Demonstration) -> str:
+    """A demonstration inside a text: the question exactly as the real one will be put, then its answer."""
+    shown = f"{_asked(program, one.question, with_cue=False)}\n{_answer(program, one)}"
+    return f"<example>\n{shown}\n</example>" if program.style.delimiter == "xml" else shown
+
+
+def _turns(program: PromptProgram) -> tuple[PromptMessage, ...]:
+    found: list[PromptMessage] = []
+    for one in program.demonstrations:
+        found.append(PromptMessage(role="user", content=_asked(program, one.question)))
+        found.append(PromptMessage(role="assistant", content=_answer(program, one, with_cue=False)))
+    return tuple(found)
+
+
+def _asked(program: PromptProgram, question: str, with_cue: bool = True) -> str:
+    """The question under its title; a bare one where nothing else could be taken for it."""
+    style = program.style
+    has_examples = bool(program.demonstrations) and style.demonstrations == "text"
+    is_bare = style.delimiter == "blank" and not has_examples
+    text = question if is_bare else _titled(_QUESTION, question, style.delimiter)
+    return f"{text}\n{program.answer_cue}" if program.answer_cue and with_cue else text
+
+
+def _answer(program: PromptProgram, one: Demonstration, with_cue: bool = True) -> str:
+    answer = program.verbalizer.get(one.answer, one.answer)
+    steps = f"{one.reasoning}\n" if program.reasoning_cue and one.reasoning else ""
+    cue = f"{program.answer_cue} " if with_cue and program.answer_cue else ""
+    return f"{steps}{cue}{answer}"
+
+
+def _titled(title: str, text: str, delimiter: Delimiter) -> str:
+    """The text under its title; where an empty line keeps sections apart only questions and examples need one."""
+    match delimiter:
+        case "markdown":
+            return f"## {title}\n{text}"
+        case "hash":
+            return f"### {title}\n{text}"
+        case "xml":
+            tag = title.lower()
+            return f"<{tag}>\n{text}\n</{tag}>"
+        case "blank":
+            if title == _QUESTION:
+                return f"{_QUESTION}: {text}"
+            return f"{title}:\n\n{text}" if title == TITLES["demonstrations"] else text
+
+
+def _raw(text: str) -> str:
+    if "{" not in text:
+        return text
+    escaped = text.replace("{% endraw %}", "{% endraw %}{{ '{% endraw %}' }}{% raw %}")
+    return f"{{% raw %}}{escaped}{{% endraw %}}"
