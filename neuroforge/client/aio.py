@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
+from functools import cached_property
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from neuroforge.client import calls
 from neuroforge.client.aio_transport import AsyncTransport
@@ -20,6 +21,9 @@ from neuroforge.contracts.keys import AuditRecord, AuditVerdict, CreatedKey, Key
 from neuroforge.contracts.models import ModelSpec, ModelStatus, ReplicaRange
 from neuroforge.contracts.routing import Decision
 from neuroforge.errors import EngineTimeout, NeuroForgeError
+
+if TYPE_CHECKING:
+    from neuroforge.client.experiments_aio import AsyncExperiments
 
 T = TypeVar("T")
 
@@ -42,6 +46,13 @@ class AsyncClient(AsyncLearning, AsyncRuling, AsyncTasking):
     async def close(self) -> None:
         """Close all connections."""
         await self._transport.close()
+
+    @cached_property
+    def experiments(self) -> "AsyncExperiments":
+        """Models x prompts on data: started, watched, read."""
+        from neuroforge.client.experiments_aio import AsyncExperiments  # most commands need none of it
+
+        return AsyncExperiments(self._send)
 
     async def chat(self, messages: Messages, model: str = "auto", **options: Any) -> JsonObject:
         """Answer a conversation; OpenAI's whole body."""

@@ -1,5 +1,6 @@
 """Asynchronous HTTP over aiohttp; the session is made in the loop of the first call."""
 
+import io
 from collections.abc import AsyncGenerator
 from typing import TypeVar
 
@@ -16,6 +17,8 @@ from neuroforge.errors import EngineTimeout, EngineUnavailable, NeuroForgeError,
 T = TypeVar("T")
 MAX_LINE_BYTES = 4 * 1024 * 1024
 """Of one event; a line with the logprobs of many tokens is long."""
+MAX_DIRECT_BYTES = 1 << 20
+"""aiohttp sends longer bodies in pieces if it gets them as a file, so that the loop is not held up."""
 
 
 class AsyncTransport:
@@ -70,7 +73,9 @@ class AsyncTransport:
             self._session = aiohttp.ClientSession(
                 headers=self._headers, read_bufsize=MAX_LINE_BYTES, connector=connector
             )
-        payload = call.payload
+        payload: bytes | io.BytesIO | None = call.payload
+        if isinstance(payload, bytes) and len(payload) > MAX_DIRECT_BYTES:
+            payload = io.BytesIO(payload)
         limits = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, sock_read=timeout_s or self._timeout_s)
         headers = {} if payload is None else {"content-type": "application/json"}
         return self._session.request(call.method, self._url + call.path, data=payload, headers=headers, timeout=limits)

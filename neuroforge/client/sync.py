@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Generator, Sequence
+from functools import cached_property
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from neuroforge.client import calls
 from neuroforge.client.calls import PROBE_TIMEOUT_S, READY_POLL_S, Call, Messages, Vectors
@@ -19,6 +20,9 @@ from neuroforge.contracts.keys import AuditRecord, AuditVerdict, CreatedKey, Key
 from neuroforge.contracts.models import ModelSpec, ModelStatus, ReplicaRange
 from neuroforge.contracts.routing import Decision
 from neuroforge.errors import EngineTimeout, NeuroForgeError
+
+if TYPE_CHECKING:
+    from neuroforge.client.experiments import Experiments
 
 T = TypeVar("T")
 
@@ -46,6 +50,13 @@ class Client(Learning, Ruling, Tasking):
     def close(self) -> None:
         """Close idle connections."""
         self._transport.close()
+
+    @cached_property
+    def experiments(self) -> "Experiments":
+        """Models x prompts on data: started, watched, read."""
+        from neuroforge.client.experiments import Experiments  # most commands need none of it
+
+        return Experiments(self._send)
 
     def chat(self, messages: Messages, model: str = "auto", **options: Any) -> JsonObject:
         """Answer a conversation; OpenAI's whole body."""

@@ -4,9 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from neuroforge.contracts.analysis import Comparison
 from neuroforge.contracts.base import Contract
-from neuroforge.contracts.experiments import NAME_PATTERN
+from neuroforge.contracts.experiments import NAME_PATTERN, ExperimentState
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 MAX_ITEM_PARTS = 4096
@@ -78,18 +77,6 @@ class CompareRequest(Contract):
     b: str = Field(pattern=ID_PATTERN)
 
 
-class RunComparison(Contract):
-    """Two experiments, variant by variant, on the items that both asked."""
-
-    a: str
-    b: str
-    n_items: int = Field(ge=0)
-    """In both."""
-    comparisons: tuple[Comparison, ...]
-    """`a` and `b` name variants of the first and the second experiment."""
-    notes: tuple[str, ...] = ()
-
-
 class RerunRequest(Contract):
     """POST /admin/v1/experiments/{id}/rerun."""
 
@@ -97,6 +84,21 @@ class RerunRequest(Contract):
     """None = the same."""
     use_cache: bool = False
     """A rerun asks again unless told otherwise."""
+
+
+RunAction = Literal["run", "rescore"]
+"""run: ask the open cells, score, analyse, report; rescore: the same without a call."""
+
+
+class RunEnd(Contract):
+    """How an experiment's process ended."""
+
+    state: ExperimentState
+    """done, failed, cancelled or interrupted."""
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+    tracked_at: str | None = None
+    """Address of the tracker's run."""
 
 
 class FileSize(Contract):

@@ -272,3 +272,7 @@ class ExperimentStatus(Contract):
     directory: str | None = None
     """On the server: journal, Parquet, analysis, report."""
     rerun_of: str | None = None
+    notes: tuple[str, ...] = ()
+    """What did not go as wished and did not end it, such as a tracker that was down."""
+    tracked_at: str | None = None
+    """Address of its run in the tracker."""

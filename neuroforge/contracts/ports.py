@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from neuroforge.contracts.analysis import Analysis
+from neuroforge.contracts.analysis import Analysis, ExperimentComparison
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest, LabelLogprobs, LabelRequest, PromptText, TokenCount
 from neuroforge.contracts.experiment_desk import (
@@ -16,7 +16,6 @@ from neuroforge.contracts.experiment_desk import (
     LabelTask,
     RerunRequest,
     ResultFile,
-    RunComparison,
     TrackedRun,
 )
 from neuroforge.contracts.experiment_run import Lane
@@ -407,7 +406,7 @@ class ExperimentRuns(Protocol):
         ...
 
 
-class ExperimentResults(Protocol):
+class ExperimentReports(Protocol):
     """What experiments found, over a handle. All raise NotFound; ConflictError: not there yet, says why."""
 
     async def analysis(self, experiment_id: str) -> Analysis:
@@ -422,7 +421,7 @@ class ExperimentResults(Protocol):
         """At most so many bytes; empty at the end."""
         ...
 
-    async def compare(self, a: str, b: str) -> RunComparison:
+    async def compare(self, a: str, b: str) -> ExperimentComparison:
         """Paired on the items that both asked. Raises RequestError: there are none."""
         ...
 
@@ -447,7 +446,7 @@ class ExperimentItems(Protocol):
         ...
 
 
-class ExperimentsDesk(ExperimentRuns, ExperimentResults, ExperimentItems, Protocol):
+class ExperimentsDesk(ExperimentRuns, ExperimentReports, ExperimentItems, Protocol):
     """All of it: what the gateway is given."""
 
 

@@ -72,7 +72,7 @@ def fleet_router(parts: GatewayParts, desk: Desk) -> APIRouter:
     )
     async def load(request: Request, model_id: str) -> Response:
         call = admit_admin(desk, request, "model.load", model_id)
-        spec = await _read_optional(request, call, ModelSpec)
+        spec = await read_optional(request, call, ModelSpec)
         if spec is not None and spec.id != model_id:
             raise RequestError(f"the path says {model_id!r}, but the body's id is {spec.id!r}", param="id")
         return one(await fleet.load(model_id, spec), 202)
@@ -123,7 +123,8 @@ async def read_contract(request: Request, call: Call, kind: type[C]) -> C:
     return parse_contract(kind, await read_body(call, request.receive))
 
 
-async def _read_optional(request: Request, call: Call, kind: type[C]) -> C | None:
+async def read_optional(request: Request, call: Call, kind: type[C]) -> C | None:
+    """As `read_contract`; None without a body."""
     if call.headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in call.headers:
         return None
     return await read_contract(request, call, kind)

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from neuroforge.contracts.ports import Clock
 from neuroforge.gateway.admin import fleet_router
+from neuroforge.gateway.admin_experiments import experiments_router
 from neuroforge.gateway.admin_keys import audit_router, keys_router
 from neuroforge.gateway.admin_learning import data_router, router_router
 from neuroforge.gateway.admin_rules import rules_router
@@ -77,6 +78,7 @@ def build_app(parts: GatewayParts) -> FastAPI:
     app.include_router(router_router(parts, desk))
     app.include_router(rules_router(parts, desk))
     app.include_router(data_router(parts, desk))
+    app.include_router(experiments_router(parts, desk))
     install_openapi(app)
     return app
 
@@ -89,7 +91,7 @@ def _middleware(parts: GatewayParts, desk: Desk) -> list[Middleware]:
     cors = Middleware(
         CORSMiddleware,
         allow_origins=list(options.cors_origins),
-        allow_methods=["GET", "POST", "DELETE"],
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
         allow_headers=["*"],
         expose_headers=list(EXPOSED_HEADERS),
     )

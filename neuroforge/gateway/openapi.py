@@ -8,6 +8,8 @@ from pydantic import BaseModel, TypeAdapter
 
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import LabelLogprobs, TokenCount
+from neuroforge.contracts.experiment_desk import CompareRequest, ItemsPart, LabelSheet, RerunRequest
+from neuroforge.contracts.experiments import ExperimentConfig
 from neuroforge.contracts.fleet import ApplyRequest
 from neuroforge.contracts.keys import KeySpec
 from neuroforge.contracts.models import ModelSpec, ReplicaRange
@@ -48,6 +50,11 @@ _BODIES = (
     FitUpload,
     RoutingRules,
     InsightRequest,
+    ExperimentConfig,
+    RerunRequest,
+    ItemsPart,
+    LabelSheet,
+    CompareRequest,
 )
 _ERRORS = {
     400: "The request is wrong; `param` names the field.",

@@ -10,6 +10,7 @@ from pydantic import Field
 from neuroforge.contracts.base import Contract
 from neuroforge.contracts.ports import (
     Clock,
+    ExperimentsDesk,
     Fleet,
     FleetView,
     Learner,
@@ -72,6 +73,8 @@ class GatewayParts:
     """None = nothing is learned: the routes that need it answer 503."""
     rules: RulesStore | None = None
     data: OutcomeData | None = None
+    experiments: ExperimentsDesk | None = None
+    """None = no experiments here: their routes answer 503."""
     clock: Clock = time.monotonic
     wall_clock: Clock = time.time
     background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()

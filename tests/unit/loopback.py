@@ -178,7 +178,7 @@ def _handler_for(state: Loopback) -> type[BaseHTTPRequestHandler]:
                     break
             self.close_connection = True
 
-        do_GET = do_POST = do_DELETE = _serve
+        do_GET = do_POST = do_PUT = do_DELETE = _serve
 
         def log_message(self, *_: Any) -> None:
             """Quiet."""

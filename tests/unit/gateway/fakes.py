@@ -41,6 +41,7 @@ from neuroforge.errors import ModelNotFound, NotFound
 from neuroforge.gateway.app import build_app
 from neuroforge.gateway.parts import GatewayOptions, GatewayParts
 from tests.fakes import FakeMetrics
+from tests.unit.gateway.fakes_experiments import FakeExperiments
 from tests.unit.gateway.fakes_learning import FakeData, FakeLearner
 from tests.unit.gateway.fakes_rules import FakeRules, entry
 
@@ -327,6 +328,7 @@ class Gateway:
     learner: FakeLearner = field(default_factory=FakeLearner)
     rules: FakeRules | None = field(default_factory=FakeRules)
     data: FakeData = field(default_factory=FakeData)
+    experiments: FakeExperiments | None = field(default_factory=FakeExperiments)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     clock: FakeClock = field(default_factory=FakeClock)
     wall_clock: FakeClock = field(default_factory=lambda: FakeClock(600.0))
@@ -344,6 +346,7 @@ class Gateway:
                 learner=self.learner,
                 rules=self.rules,
                 data=self.data,
+                experiments=self.experiments,
                 metrics=self.metrics,
                 metrics_source=FakeMetricsSource(),
                 clock=self.clock,

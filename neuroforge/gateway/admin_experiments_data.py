@@ -1,0 +1,130 @@
+"""What goes into experiments and comes out: items, labels, analysis, report, cells."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response, StreamingResponse
+
+from neuroforge.contracts.analysis import Analysis, ExperimentComparison
+from neuroforge.contracts.experiment_desk import (
+    MAX_LABELS,
+    CompareRequest,
+    ItemsPart,
+    ItemsReceipt,
+    LabelReceipt,
+    LabelSheet,
+    ResultFile,
+)
+from neuroforge.contracts.ports import ExperimentsDesk
+from neuroforge.gateway.admin import admit_admin, body_schema, many, one, read_contract
+from neuroforge.gateway.desk import Desk
+
+CHUNK_BYTES = 1 << 20
+PARQUET = "application/vnd.apache.parquet"
+_FORMATS: dict[str, tuple[ResultFile, str]] = {
+    "html": ("report.html", "text/html; charset=utf-8"),
+    "md": ("report.md", "text/markdown; charset=utf-8"),
+}
+_NO_SCRIPTS = {
+    # The report holds models' answers; whatever stands in one may not run as the gateway's own page.
+    "content-security-policy": "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'; img-src data:",
+    "x-content-type-options": "nosniff",
+}
+Experiments = Callable[[], ExperimentsDesk]
+
+
+def add_uploads(router: APIRouter, desk: Desk, experiments: Experiments) -> None:
+    """Routes whose path names no experiment."""
+
+    @router.put(
+        "/items",
+        operation_id="put_experiment_items",
+        responses={200: {"model": ItemsReceipt}},
+        openapi_extra=body_schema(ItemsPart),
+    )
+    async def put_items(request: Request) -> Response:
+        call = admit_admin(desk, request, "experiment.items")
+        part = await read_contract(request, call, ItemsPart)
+        call.target = part.sha256
+        return one(await experiments().put_items(part))
+
+    @router.get("/items/{sha256}", operation_id="find_experiment_items", responses={200: {"model": ItemsReceipt}})
+    async def find_items(request: Request, sha256: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]) -> Response:
+        admit_admin(desk, request, None)
+        return one(await experiments().find_items(sha256))
+
+    @router.post(
+        "/compare",
+        operation_id="compare_experiments",
+        responses={200: {"model": ExperimentComparison}},
+        openapi_extra=body_schema(CompareRequest),
+    )
+    async def compare(request: Request) -> Response:
+        call = admit_admin(desk, request, None)
+        wanted = await read_contract(request, call, CompareRequest)
+        return one(await experiments().compare(wanted.a, wanted.b))
+
+
+def add_results(router: APIRouter, desk: Desk, experiments: Experiments) -> None:
+    """What one experiment found."""
+
+    @router.get("/{experiment_id}/analysis", operation_id="experiment_analysis", responses={200: {"model": Analysis}})
+    async def analysis(request: Request, experiment_id: str) -> Response:
+        admit_admin(desk, request, None)
+        return one(await experiments().analysis(experiment_id))
+
+    @router.get(
+        "/{experiment_id}/report",
+        operation_id="experiment_report",
+        responses={200: {"content": {"text/html": {}, "text/markdown": {}}, "description": "The whole report."}},
+    )
+    async def report(
+        request: Request, experiment_id: str, format: Annotated[Literal["html", "md"], Query()] = "html"
+    ) -> Response:
+        admit_admin(desk, request, None)
+        name, media_type = _FORMATS[format]
+        return await _file(experiments(), experiment_id, name, media_type)
+
+    @router.get(
+        "/{experiment_id}/cells",
+        operation_id="experiment_cells",
+        responses={200: {"content": {PARQUET: {}}, "description": "One row a cell, as Parquet."}},
+    )
+    async def cells(request: Request, experiment_id: str) -> Response:
+        # Replies leave with this: unlike numbers, that is noted.
+        admit_admin(desk, request, "experiment.export", experiment_id)
+        return await _file(experiments(), experiment_id, "cells.parquet", PARQUET)
+
+    @router.get("/{experiment_id}/labels", operation_id="export_experiment_labels")
+    async def export_labels(
+        request: Request, experiment_id: str, limit: Annotated[int, Query(ge=1, le=MAX_LABELS)] = 100
+    ) -> Response:
+        admit_admin(desk, request, "experiment.export_labels", experiment_id)
+        return many(await experiments().export_labels(experiment_id, limit))
+
+    @router.post(
+        "/{experiment_id}/labels",
+        operation_id="import_experiment_labels",
+        responses={200: {"model": LabelReceipt}},
+        openapi_extra=body_schema(LabelSheet),
+    )
+    async def import_labels(request: Request, experiment_id: str) -> Response:
+        call = admit_admin(desk, request, "experiment.labels", experiment_id)
+        return one(await experiments().import_labels(experiment_id, await read_contract(request, call, LabelSheet)))
+
+
+async def _file(desk: ExperimentsDesk, experiment_id: str, name: ResultFile, media_type: str) -> Response:
+    """Stream the file in pieces; its length was asked before, so that a caller notices a broken end."""
+    size = (await desk.find_file(experiment_id, name)).n_bytes
+
+    async def pieces() -> AsyncIterator[bytes]:
+        offset = 0
+        while offset < size and (piece := await desk.read_file(experiment_id, name, offset, CHUNK_BYTES)):
+            piece = piece[: size - offset]
+            offset += len(piece)
+            yield piece
+
+    headers = {"content-length": str(size), "content-disposition": f'inline; filename="{experiment_id}-{name}"'}
+    return StreamingResponse(pieces(), media_type=media_type, headers={**headers, **_NO_SCRIPTS})

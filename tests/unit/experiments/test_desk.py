@@ -1,0 +1,246 @@
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neuroforge.contracts.experiment_desk import RerunRequest, RunAction, RunEnd
+from neuroforge.contracts.experiments import (
+    CostEstimate,
+    DatasetSource,
+    ExperimentConfig,
+    ExperimentStatus,
+    Progress,
+)
+from neuroforge.errors import ConflictError, EngineUnavailable, NotFound, RequestError
+from neuroforge.experiments.desk import ExperimentQueue, RunningExperiment
+from neuroforge.experiments.shelf import PROGRESS_FILE, Shelf
+
+CONFIG = ExperimentConfig(name="study", models=("a", "b"), datasets=(DatasetSource(name="mmlu", n=5),))
+COST = CostEstimate(n_cells=10, n_cached=0, n_calls=10, n_prompt_tokens=1, n_completion_tokens_max=1, cost_usd_max=0)
+DONE = RunEnd(state="done")
+
+
+@dataclass
+class FakeProcess:
+    """Ends when told; obeys a cancel unless it is deaf."""
+
+    is_deaf: bool = False
+    end: "asyncio.Future[RunEnd]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    is_closed: bool = False
+
+    async def ended(self) -> RunEnd:
+        return await self.end
+
+    async def cancel(self) -> None:
+        if not self.is_deaf:
+            self.end.set_result(RunEnd(state="cancelled"))
+
+    async def close(self) -> None:
+        self.is_closed = True
+        if not self.end.done():
+            self.die()
+
+    def die(self) -> None:
+        self.end.set_exception(EngineUnavailable("the process is gone"))
+
+
+@dataclass
+class FakeLauncher:
+    """Makes processes; those in `alive` were there before."""
+
+    alive: dict[str, FakeProcess] = field(default_factory=dict)
+    refusal: Exception | None = None
+    is_deaf: bool = False
+    launched: list[tuple[str, RunAction]] = field(default_factory=list)
+    processes: dict[str, FakeProcess] = field(default_factory=dict)
+
+    async def check(self, config: ExperimentConfig) -> CostEstimate:
+        if self.refusal is not None:
+            raise self.refusal
+        return COST
+
+    async def launch(self, status: ExperimentStatus, action: RunAction) -> RunningExperiment:
+        self.launched.append((status.id, action))
+        process = self.processes[status.id] = FakeProcess(self.is_deaf)
+        return process
+
+    async def find(self, experiment_id: str) -> RunningExperiment | None:
+        return self.alive.get(experiment_id)
+
+
+class Bench:
+    """A desk over a directory; `settle` lets its tasks go as far as they can."""
+
+    def __init__(self, root: Path, **options: Any) -> None:
+        self.shelf = Shelf(root)
+        self.launcher = FakeLauncher()
+        self.queue = ExperimentQueue(self.shelf, self.launcher, lambda: 1000.0, **options)
+
+    async def start(self) -> str:
+        found = (await self.queue.start(CONFIG)).id
+        await settle()
+        return found
+
+    async def end(self, experiment_id: str, end: RunEnd = DONE) -> None:
+        self.launcher.processes[experiment_id].end.set_result(end)
+        await settle()
+
+    def state(self, experiment_id: str) -> str:
+        return self.shelf.find(experiment_id).state
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+async def test_an_experiment_runs_in_a_process_that_ends_with_it(bench: Bench) -> None:
+    found = await bench.start()
+    assert (bench.state(found), bench.launcher.launched) == ("running", [(found, "run")])
+    await bench.end(found, RunEnd(state="done", notes=("MLflow was down",), tracked_at="mlflow/1"))
+    status = bench.shelf.find(found)
+    assert (status.state, status.notes, status.tracked_at, status.ended_at_s) == (
+        "done", ("MLflow was down",), "mlflow/1", 1000.0
+    )  # fmt: skip
+    assert bench.launcher.processes[found].is_closed
+
+
+async def test_what_cannot_run_leaves_nothing_behind(bench: Bench) -> None:
+    bench.launcher.refusal = RequestError("no such metric")
+    with pytest.raises(RequestError, match="no such metric"):
+        await bench.queue.start(CONFIG)
+    assert bench.shelf.everything() == ()
+
+
+async def test_a_second_one_waits_for_the_first(bench: Bench) -> None:
+    first, second = await bench.start(), await bench.start()
+    assert (bench.state(first), bench.state(second)) == ("running", "queued")
+    await bench.end(first)
+    assert (bench.state(first), bench.state(second)) == ("done", "running")
+
+
+async def test_as_many_run_as_the_settings_allow(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, max_running=2)
+    assert [bench.state(await bench.start()) for _ in range(3)] == ["running", "running", "queued"]
+
+
+async def test_a_process_that_dies_leaves_an_interrupted_experiment_that_resumes(bench: Bench) -> None:
+    found = await bench.start()
+    bench.launcher.processes[found].die()
+    await settle()
+    status = bench.shelf.find(found)
+    assert (status.state, "resume" in str(status.error)) == ("interrupted", True)
+    await bench.queue.resume(found)
+    await settle()
+    assert (bench.state(found), len(bench.launcher.launched)) == ("running", 2)
+
+
+async def test_cancelling_stops_the_process(bench: Bench) -> None:
+    found = await bench.start()
+    await bench.queue.cancel(found)
+    await settle()
+    assert bench.state(found) == "cancelled"
+
+
+async def test_a_process_that_does_not_listen_is_ended(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, cancel_grace_s=0.0)
+    bench.launcher.is_deaf = True
+    found = await bench.start()
+    await bench.queue.cancel(found)
+    await settle()
+    assert (bench.state(found), bench.launcher.processes[found].is_closed) == ("cancelled", True)
+
+
+async def test_a_queued_one_is_cancelled_without_a_process(bench: Bench) -> None:
+    first, second = await bench.start(), await bench.start()
+    assert (await bench.queue.cancel(second)).state == "cancelled"
+    await bench.end(first)
+    assert bench.launcher.launched == [(first, "run")]
+
+
+async def test_what_has_ended_cannot_be_cancelled_and_what_runs_cannot_be_resumed(bench: Bench) -> None:
+    found = await bench.start()
+    with pytest.raises(ConflictError, match="running"):
+        await bench.queue.resume(found)
+    await bench.end(found)
+    with pytest.raises(ConflictError, match="done"):
+        await bench.queue.cancel(found)
+
+
+@pytest.mark.parametrize(("n_errors", "is_open"), [(0, False), (2, True)])
+async def test_a_done_one_resumes_only_where_cells_failed(bench: Bench, n_errors: int, is_open: bool) -> None:
+    found = await bench.start()
+    progress = Progress(n_cells=10, n_done=10, n_errors=n_errors)
+    (bench.shelf.directory(found) / PROGRESS_FILE).write_text(progress.model_dump_json())
+    await bench.end(found)
+    if is_open:
+        assert (await bench.queue.resume(found)).state in {"queued", "running"}
+    else:
+        with pytest.raises(ConflictError, match="every cell has an answer"):
+            await bench.queue.resume(found)
+
+
+async def test_rescoring_is_a_run_without_calls(bench: Bench) -> None:
+    found = await bench.start()
+    await bench.end(found)
+    await bench.queue.rescore(found)
+    await settle()
+    assert bench.launcher.launched == [(found, "run"), (found, "rescore")]
+
+
+async def test_a_rerun_is_another_experiment_that_asks_again(bench: Bench) -> None:
+    first = await bench.start()
+    again = await bench.queue.rerun(first, RerunRequest(name="again"))
+    assert (again.rerun_of, again.config.name, again.config.use_cache) == (first, "again", False)
+    assert again.config.datasets == CONFIG.datasets
+
+
+async def test_after_a_restart_what_ran_is_interrupted_and_the_rest_is_known(tmp_path: Path) -> None:
+    before = Bench(tmp_path)
+    done, running, queued = await before.start(), "", ""
+    await before.end(done)
+    running, queued = await before.start(), await before.start()
+    after = Bench(tmp_path)
+    await after.queue.restore()
+    assert [after.state(one) for one in (done, running, queued)] == ["done", "interrupted", "interrupted"]
+    assert after.launcher.launched == []
+
+
+async def test_a_desk_that_comes_back_watches_on_what_still_runs(tmp_path: Path) -> None:
+    found = await Bench(tmp_path).start()
+    after = Bench(tmp_path)
+    process = after.launcher.alive[found] = FakeProcess()
+    await after.queue.restore()
+    assert after.state(found) == "running"
+    process.end.set_result(DONE)
+    await settle()
+    assert after.state(found) == "done"
+
+
+async def test_the_newest_is_listed_first_and_an_unreadable_one_hides_only_itself(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    found = await bench.start()
+    (tmp_path / "exp-broken").mkdir()
+    (tmp_path / "exp-broken" / "status.json").write_text("{")
+    assert [one.id for one in Shelf(tmp_path).everything()] == [found]
+    with pytest.raises(NotFound, match="exp-broken"):
+        Shelf(tmp_path).find("exp-broken")
+
+
+async def test_a_result_that_is_not_there_yet_is_a_conflict_that_says_the_state(bench: Bench) -> None:
+    found = await bench.start()
+    with pytest.raises(ConflictError, match=r"no report\.html yet: it is running"):
+        bench.shelf.file(found, "report.html")
+
+
+@pytest.mark.parametrize("name", ["../x", "_items", "", "exp-1/../../x"])
+def test_a_name_that_is_no_experiment_is_not_found(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NotFound):
+        Shelf(tmp_path).directory(name)
