@@ -32,7 +32,8 @@ class DatasetItem(Contract):
     """The last user message, whole."""
     scorer: ScorerName
     references: tuple[str, ...] = ()
-    """Right answers, any of which will do; with `choice` one of `labels`; with `code` and `judge` none is needed."""
+    """Right answers, any of which will do; with `choice` one of `labels`; with `regex` patterns, with `json_schema`
+    schemas and with `function_call` lists of calls, as JSON; with `code`, `refusal` and `judge` none is needed."""
     task: str | None = None
     """Kind of task, such as `math`; the router learns from it and never reads it when deciding."""
     group: str | None = None

@@ -6,10 +6,13 @@ from pydantic import Field, model_validator
 
 from neuroforge.contracts.base import Contract
 
-ScorerName = Literal["exact", "normalized", "numeric", "choice", "code", "judge"]
+ScorerName = Literal[
+    "exact", "normalized", "numeric", "choice", "code", "regex", "json_schema", "f1", "rouge", "bleu", "embedding",
+    "function_call", "refusal", "judge",
+]  # fmt: skip
 """What each compares is told in docs/DATASETS.md; `judge` = nothing but a judge or a person can say."""
 SCORER_NAMES: tuple[ScorerName, ...] = get_args(ScorerName)
-WITHOUT_REFERENCE: frozenset[ScorerName] = frozenset({"code", "judge"})
+WITHOUT_REFERENCE: frozenset[ScorerName] = frozenset({"code", "refusal", "judge"})
 """Scorers that need no right answer: tests, a rule or a judge say what is good."""
 
 

@@ -23,6 +23,7 @@ from neuroforge.scoring.sandbox import Sandbox
 
 logger = logging.getLogger(__name__)
 JOURNAL = "answers.jsonl"
+_NOT_HERE: tuple[ScorerName, ...] = ("judge", "embedding")
 
 
 class Fleet(Models, Protocol):
@@ -135,7 +136,7 @@ def load_items(plan: LabelPlan, assets: Assets) -> list[Dataset]:
     """Return each source's items, sampled where the plan says how many.
 
     Raises:
-        DataError: As `load_dataset`; or a source stands twice.
+        DataError: As `load_dataset`; a source stands twice; an item that only a judge or an embedder could score.
     """
     names = [source.name for source in plan.sources]
     if len(set(names)) != len(names):
@@ -146,8 +147,19 @@ def load_items(plan: LabelPlan, assets: Assets) -> list[Dataset]:
         if source.n is not None:
             items = sample_stratified(dataset.items, source.n, plan.sample_seed)
             dataset = Dataset(dataset.name, items, dataset.problems)
+        _check_labelable(dataset)
         found.append(dataset)
     return found
+
+
+def _check_labelable(dataset: Dataset) -> None:
+    """What needs more than the reply to be scored would leave every outcome without a score."""
+    for item in dataset.items:
+        if item.scorer in _NOT_HERE:
+            raise DataError(
+                f"{dataset.name}, {item.id!r}: scorer {item.scorer!r} cannot label a fleet; give a reference and "
+                "another scorer, or run an experiment"
+            )
 
 
 def choose_models(hosted: Sequence[ModelStatus], wanted: Sequence[str]) -> list[ModelStatus]:

@@ -5,12 +5,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from neuroforge.contracts.base import Contract, JsonObject
 from neuroforge.contracts.datasets import CodeTests, DatasetItem
 from neuroforge.contracts.scores import SCORER_NAMES, ScorerName
 from neuroforge.datasets.prompt import LETTERS, render
+from neuroforge.scoring.references import check_references
 
 MAX_TOKENS_BY_SCORER: dict[ScorerName, int] = {
     "exact": 256,
@@ -18,12 +19,21 @@ MAX_TOKENS_BY_SCORER: dict[ScorerName, int] = {
     "numeric": 32,
     "choice": 16,
     "code": 512,
+    "regex": 256,
+    "json_schema": 512,
+    "f1": 128,
+    "rouge": 256,
+    "bleu": 256,
+    "embedding": 256,
+    "function_call": 512,
+    "refusal": 128,
     "judge": 512,
 }
 """Small models ramble; an answer that needs more says so in `max_tokens`."""
 
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
+_OF_OBJECTS: tuple[ScorerName, ...] = ("json_schema", "function_call")
 _GIVES_AWAY = {"reference", "tests"}
 """Columns that no prompt template sees, so that none shows a right answer by accident."""
 
@@ -40,12 +50,13 @@ class QuestionRow(Contract):
     """The conversation before the question; without a question, its last user message is the question."""
     tools: tuple[JsonObject, ...] = ()
     """OpenAI tools that the model may call."""
-    context: str | None = None
-    reference: tuple[str, ...] = ()
-    """One right answer or several; with choices the letter or the text of one."""
-    choices: tuple[str, ...] = ()
     scorer: ScorerName | None = None
     """Without it: `code` where there are tests, `choice` where there are choices, `judge` without a reference."""
+    context: str | None = None
+    reference: tuple[str, ...] = ()
+    """One right answer or several; with choices the letter or the text of one; a schema or a list of calls may be
+    given as they are or as JSON."""
+    choices: tuple[str, ...] = ()
     task: str | None = Field(default=None, min_length=1)
     unit: str | None = Field(default=None, min_length=1)
     tolerance: float | None = Field(default=None, ge=0)
@@ -59,8 +70,13 @@ class QuestionRow(Contract):
 
     @field_validator("reference", "choices", mode="before")
     @classmethod
-    def _as_texts(cls, value: Any) -> Any:
-        """One value or a list; numbers and booleans as they are written."""
+    def _as_texts(cls, value: Any, known: ValidationInfo) -> Any:
+        """One value or a list; numbers and booleans as they are written; a list of objects is one list of calls."""
+        if value is not None and known.data.get("scorer", "") in (None, *_OF_OBJECTS):
+            if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+                value = (value,)
+            values = value if isinstance(value, list | tuple) else (value,)
+            value = [json.dumps(one, ensure_ascii=False) if isinstance(one, dict | list) else one for one in values]
         values = value if isinstance(value, list | tuple) else () if value is None else (value,)
         return tuple(_as_text(one) for one in values)
 
@@ -117,6 +133,7 @@ def build_item(
     scorer = row.scorer or _implied(row) or default_scorer or (None if row.reference else "judge")
     if scorer is None:
         raise ValueError(f"scorer is missing: one of {', '.join(SCORER_NAMES)}")
+    check_references(scorer, row.reference)
     labels, choices = _label(row.choices)
     is_last = row.question is None and row.query is None
     query = row.messages[-1]["content"] if is_last else row.query

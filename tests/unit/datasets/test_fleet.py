@@ -184,3 +184,12 @@ def test_the_table_tells_what_is_missing(tmp_path: Path) -> None:
     assert "not scored: 1 (context_length_exceeded)" in text
     assert "1 of 4 answers are missing" in text
     assert ", 1 failed" in line(result.progress)
+
+
+@pytest.mark.parametrize("row", ['{"query": "A poem"}', '{"query": "q", "scorer": "embedding", "reference": "x"}'])
+def test_what_only_a_judge_or_an_embedder_can_score_is_refused_before_the_first_call(tmp_path: Path, row: str) -> None:
+    (tmp_path / "open.jsonl").write_text(row + "\n")
+    fleet = FakeFleet(lambda _m, _q: "yes", [status()])
+    with pytest.raises(DataError, match="cannot label a fleet"):
+        label(tmp_path, fleet, sources=(Source(str(tmp_path / "open.jsonl")),))
+    assert fleet.calls == []

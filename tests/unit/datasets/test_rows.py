@@ -73,7 +73,7 @@ def test_other_content_has_another_id() -> None:
         ({"question": "q", "choices": ["a", "A"], "reference": "a"}, "the same"),
         ({"question": "q", "choices": ["x", "y"], "reference": "z"}, "neither a choice"),
         ({"question": "q", "choices": [str(n) for n in range(27)], "reference": "0"}, "at most 26"),
-        ({"question": "q", "scorer": "f1", "reference": "x"}, "exact"),
+        ({"question": "q", "scorer": "f2", "reference": "x"}, "exact"),
     ],
 )
 def test_a_row_that_cannot_be_scored_says_why(fields: dict[str, Any], message: str) -> None:
@@ -107,3 +107,30 @@ def test_a_conversations_last_message_is_the_question() -> None:
 def test_a_conversation_that_asks_nothing_is_refused(talk: list[Any]) -> None:
     with pytest.raises(ValueError, match="message"):
         build(messages=talk, reference=5, scorer="numeric")
+
+
+@pytest.mark.parametrize(
+    ("scorer", "reference", "kept"),
+    [
+        ("json_schema", {"type": "object"}, ('{"type": "object"}',)),
+        ("json_schema", '{"type": "object"}', ('{"type": "object"}',)),
+        ("function_call", [{"name": "f"}, {"name": "g"}], ('[{"name": "f"}, {"name": "g"}]',)),
+        ("function_call", [[{"name": "f"}], [{"name": "g"}]], ('[{"name": "f"}]', '[{"name": "g"}]')),
+        ("function_call", "[]", ("[]",)),
+    ],
+)
+def test_schemas_and_calls_may_be_written_as_they_are(scorer: str, reference: Any, kept: tuple[str, ...]) -> None:
+    assert build(query="q", scorer=scorer, reference=reference).references == kept
+
+
+@pytest.mark.parametrize(
+    ("scorer", "reference", "message"),
+    [
+        ("regex", "(", "no regular expression"),
+        ("json_schema", {"type": "x"}, "no JSON schema"),
+        ("numeric", "x", "no number"),
+    ],
+)
+def test_a_reference_that_its_scorer_cannot_use_is_refused(scorer: str, reference: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build(query="q", scorer=scorer, reference=reference)
