@@ -1,0 +1,185 @@
+"""What a search does with what it is told."""
+
+from typing import Any
+
+import pytest
+
+from neuroforge.contracts.prompts import Evaluation, PromptProgram
+from neuroforge.errors import DataError, NotFound
+from neuroforge.prompts.evolution_state import EvolutionSettings, EvolutionState
+from neuroforge.prompts.evolve import PromptEvolutionEngine
+from tests.unit.prompts.searching import SEED, engine, evaluate, pool, quality, run, shuffled, space
+
+
+def mean_of_seeds(truth: Any = quality, **settings: Any) -> float:
+    found = [run(engine(seed=seed, **settings), truth).ranking()[0].program for seed in range(8)]
+    return sum(truth(one) for one in found) / len(found)
+
+
+class TestSearch:
+    def test_it_climbs(self) -> None:
+        assert quality(SEED) == 0.3
+        assert mean_of_seeds(max_calls=2_000) > 0.65
+
+    def test_more_calls_find_more(self) -> None:
+        assert mean_of_seeds(max_calls=1_500) > mean_of_seeds(max_calls=250) > 0.45
+
+    def test_the_first_candidate_is_the_seed(self) -> None:
+        first = engine().ask().trials[0].candidate
+
+        assert (first.program, first.operator, first.parents) == (SEED, "seed", ())
+
+    def test_candidates_of_one_race_see_the_same_items(self) -> None:
+        trials = engine(population=6).ask().trials
+
+        assert len(trials) == 6
+        assert len({trial.item_ids for trial in trials}) == 1
+
+    def test_a_child_names_its_parents(self) -> None:
+        one = run(engine(max_calls=600))
+        ids = {candidate.id for candidate in one.state.candidates}
+
+        children = [candidate for candidate in one.state.candidates if candidate.generation > 0]
+
+        assert children
+        assert all(child.parents and set(child.parents) <= ids for child in children)
+
+    def test_no_program_is_tried_twice(self) -> None:
+        programs = [candidate.program.model_dump_json() for candidate in run(engine(max_calls=1_000)).state.candidates]
+
+        assert len(programs) == len(set(programs))
+
+
+class TestRepetition:
+    @pytest.mark.parametrize("order", [1, 2, 3])
+    def test_the_order_of_answers_changes_nothing(self, order: int) -> None:
+        straight = run(engine(max_calls=800, seed=5)).state
+        mixed = run(engine(max_calls=800, seed=5), order=shuffled(order)).state
+
+        assert mixed.candidates == straight.candidates
+        assert mixed.elite == straight.elite
+
+    @pytest.mark.parametrize("n_steps", [1, 13, 40, 61])
+    def test_it_goes_on_from_json_as_if_nothing_had_been(self, n_steps: int) -> None:
+        whole = run(engine(max_calls=800, seed=2))
+        part = run(engine(max_calls=800, seed=2), n_steps=n_steps)
+        text = part.state.model_dump_json()
+
+        blocks = [trial.item_ids for trial in engine().ask().trials][:1]
+        blocks = [tuple(f"i{k}" for k in range(start, start + 10)) for start in range(0, 60, 10)]
+        resumed = PromptEvolutionEngine(
+            EvolutionSettings(max_calls=800, seed=2), space(), blocks, EvolutionState.model_validate_json(text)
+        )
+
+        assert run(resumed).state.candidates == whole.state.candidates
+        assert resumed.state.evaluations == whole.state.evaluations
+
+    def test_an_answer_that_comes_twice_counts_once(self) -> None:
+        one = engine()
+        told = evaluate(one.ask().trials[0])
+        one.tell(told)
+        one.tell(told)
+
+        assert one.state.n_calls == 10
+
+    def test_an_answer_for_nobody_is_an_error(self) -> None:
+        told = evaluate(engine().ask().trials[0])
+
+        with pytest.raises(NotFound, match="no candidate 'x'"):
+            engine().tell(Evaluation(**{**dict(told), "candidate_id": "x"}))
+
+
+class TestEnd:
+    @pytest.mark.parametrize("max_calls", [10, 95, 333])
+    def test_the_budget_is_never_passed(self, max_calls: int) -> None:
+        one = run(engine(max_calls=max_calls))
+
+        assert one.state.n_calls <= max_calls
+        assert one.state.ended_because == "the budget of calls is used up"
+        assert one.ranking()
+
+    def test_a_budget_for_less_than_one_candidate_is_refused_before_a_call(self) -> None:
+        with pytest.raises(DataError, match=r"9 calls does not take one candidate through the first 10 items"):
+            engine(max_calls=9)
+
+    def test_it_ends_after_so_many_generations(self) -> None:
+        one = run(engine(max_generations=2))
+
+        assert one.state.ended_because == "2 generations are over"
+
+    def test_it_ends_when_nothing_gets_better(self) -> None:
+        one = run(engine(patience=3), truth=lambda _program: 0.5)
+
+        assert one.state.ended_because is not None
+        assert "stayed the same" in one.state.ended_because or "would gain" in one.state.ended_because
+        assert one.state.n_calls < 2_000
+
+    def test_without_items_there_is_nothing_to_search_on(self) -> None:
+        with pytest.raises(DataError, match="no items"):
+            PromptEvolutionEngine.begin(EvolutionSettings(), space(), [], SEED, pool())
+
+
+class TestRaces:
+    def test_losers_stop_early(self) -> None:
+        """In a race that is decided from the start most calls go to those that can still win."""
+
+        def truth(program: PromptProgram) -> float:
+            return 0.9 if program.reasoning_cue is not None else 0.1
+
+        one = run(engine(n_items=60, max_calls=3_000, max_generations=8), truth)
+        n_blocks = {candidate.id: 0 for candidate in one.state.candidates}
+        for told in one.state.evaluations:
+            n_blocks[told.candidate_id] += 1
+
+        losers = [n for name, n in n_blocks.items() if truth(one.state.candidate(name).program) == 0.1]
+        winners = [n for name, n in n_blocks.items() if name in one.state.elite]
+        assert sum(losers) / len(losers) < 0.5 * sum(winners) / len(winners)
+
+    def test_items_without_a_fitness_are_left_out_not_counted_as_zero(self) -> None:
+        one = engine(population=2, n_survivors=1)
+        first, second = one.ask().trials
+        good = evaluate(first, lambda _program: 1.0)
+        holes = (None,) * 9 + (1.0,)
+        one.tell(good)
+        one.tell(Evaluation(**{**dict(evaluate(second)), "scores": holes, "fitness": holes}))
+
+        assert one.fitness_of(second.candidate.id) == {"i9": 1.0}
+
+
+class TestOperators:
+    def test_what_pays_is_used_more(self) -> None:
+        one = run(engine(max_calls=3_000, patience=20, seed=1))
+
+        credits = one.state.credits
+        assert sum(credit.n_children for credit in credits.values()) > 30
+        assert max(credits.values(), key=lambda credit: credit.gain).gain > 0.1
+
+    def test_the_front_holds_the_best_and_nothing_that_another_beats_in_all(self) -> None:
+        one = run(engine(max_calls=1_500))
+
+        assert one.ranking()[0] in one.front()
+
+    def test_wishes_are_answered_before_the_race_goes_on(self) -> None:
+        one = run(engine(has_proposers=True, seed=3, population=20))
+        while not (wishes := one.ask().wishes):
+            for trial in one.ask().trials:
+                one.tell(evaluate(trial))
+            assert not one.is_over
+
+        for number, wish in enumerate(wishes):
+            one.offer(wish.id, PromptProgram(instruction=f"Written by a model, {number}."))
+
+        trials = one.ask().trials
+        written = [trial.candidate for trial in trials if "Written by a model" in trial.candidate.program.instruction]
+        assert [candidate.operator for candidate in written] == [wish.operator for wish in wishes]
+
+    def test_a_wish_that_nobody_can_fulfil_is_left_out(self) -> None:
+        one = run(engine(has_proposers=True, seed=3, population=20))
+        while not (wishes := one.ask().wishes):
+            for trial in one.ask().trials:
+                one.tell(evaluate(trial))
+
+        for wish in wishes:
+            one.offer(wish.id, None)
+
+        assert one.ask().wishes == ()
