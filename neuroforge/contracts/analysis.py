@@ -8,7 +8,6 @@ from neuroforge.contracts.base import Contract
 from neuroforge.contracts.experiments import (
     CostEstimate,
     ExperimentConfig,
-    ExperimentStatus,
     Gate,
     Progress,
     Variant,
@@ -136,23 +135,6 @@ class Analysis(Contract):
     """Versions, seeds, model digests, dataset hashes: what a rerun needs."""
     notes: tuple[str, ...] = ()
     """Warnings: a budget ended the run, a model was down, a judge of the contestants' family."""
-
-
-class ExperimentResults(Contract):
-    """What a run left behind: where its tables are, and what an analysis must know beside them."""
-
-    experiment: ExperimentStatus
-    variants: tuple[Variant, ...] = Field(min_length=1)
-    """In the order of the matrix."""
-    cells_path: str
-    """cells.parquet, CELL_COLUMNS."""
-    items_path: str
-    """items.jsonl, one DatasetItem a line: questions and references for the report and the router's outcomes."""
-    judge: JudgeReport | None = None
-    provenance: dict[str, str] = Field(default_factory=dict)
-    """As in Analysis: for example `neuroforge`, `python`, `model smollm2`, `dataset mmlu`."""
-    notes: tuple[str, ...] = ()
-    """As in Analysis."""
 
 
 class BenchmarkScore(Contract):

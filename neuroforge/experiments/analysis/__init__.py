@@ -1,0 +1,1 @@
+"""CellTable -> metrics -> summaries, comparisons -> verdicts, winner, insights, gates, words; see analyse.py."""
