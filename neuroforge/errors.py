@@ -53,6 +53,14 @@ def _rebuild(cls: type[NeuroForgeError], message: str, context: dict[str, Any]) 
     return cls(message, **context)
 
 
+def first_of(group: BaseExceptionGroup[NeuroForgeError]) -> BaseException:
+    """Return the first error of a group, however deep it lies: callers are told one."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
+
+
 class ConfigError(NeuroForgeError):
     """Settings that cannot be used; names the key."""
 

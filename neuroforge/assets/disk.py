@@ -51,17 +51,20 @@ def used_bytes(directory: Path) -> int:
 
 
 @contextmanager
-def disk_full_is_ours(directory: Path, free_space: FreeSpace) -> Iterator[None]:
+def disk_full_is_ours(
+    directory: Path,
+    free_space: FreeSpace,
+    advice: str = "What was fetched is kept: free some space and pull again",
+) -> Iterator[None]:
     """Turn the system's "no space left" into DiskFull: another program can fill the disk after our check."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         free = free_space(directory)
         raise DiskFull(
-            f"{directory}: the disk filled up while writing; {free:,} bytes are free. What was fetched is kept: "
-            "free some space and pull again",
+            f"{directory}: the disk filled up while writing; {free:,} bytes are free. {advice}",
             needed_bytes=None,
             free_bytes=free,
             path=str(directory),

@@ -24,6 +24,15 @@ class ModelFacts(Contract):
     is_ready: bool = True
 
 
+class PlannedLane(Contract):
+    """Cells that are still to be asked, as batches in a file."""
+
+    model_ids: tuple[str, ...] = Field(min_length=1)
+    queue: str
+    n_batches: int = Field(ge=1)
+    n_cells: int = Field(ge=1)
+
+
 class ExperimentPlan(Contract):
     """What `ExperimentRunner.setup_experiment` found; plan.json in the experiment's directory."""
 
@@ -40,6 +49,8 @@ class ExperimentPlan(Contract):
     """Cells that an earlier run of the same directory has answered for good."""
     estimate: CostEstimate
     """Of what is left."""
+    lanes: tuple[PlannedLane, ...] = ()
+    """Empty = nothing is left to ask."""
 
 
 class LaneModel(Contract):
@@ -61,11 +72,20 @@ class Lane(Contract):
     """The experiment's: replies are journalled below it, and the budget's ledger lies in it."""
     queue: str
     """JSONL of CellBatch."""
+    writer: str
+    """How the journal files of the lane begin; another for each run and lane."""
     n_batches: int = Field(ge=1)
+    n_cells: int = Field(ge=1)
     models: tuple[LaneModel, ...] = Field(min_length=1)
     is_exclusive: bool = False
     """One model at a time: on shared cores each would measure the others' load."""
     budget: Budget = Budget()
+
+    @property
+    def n_batches_at_once(self) -> int:
+        """Batches under way together: enough to fill every slot while the slowest cells of others end."""
+        n_a_batch = max(1, self.n_cells // self.n_batches)
+        return sum(2 + -(-model.n_slots_max // n_a_batch) for model in self.models)
 
 
 class MatrixResult(Contract):

@@ -505,7 +505,7 @@ class CellExecutor(Protocol):
         """Finished replies, errors among them, each after it stands in a writer's journal.
 
         Cells that were not asked because a budget ended are missing. Raises DiskFull: a journal cannot be written; what
-        it holds is whole. Closing the iterator ends the calls in flight.
+        it holds is whole. After the iterator was closed no further call starts.
         """
         ...
 

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from neuroforge.datasets.journal import SYNC_ROWS, SYNC_S, Journal, read_answers
+from neuroforge.datasets.journal import Journal, read_answers
 from neuroforge.errors import ConflictError, DataError
+from neuroforge.storage.append_log import SYNC_ROWS, SYNC_S
 from tests.fakes import FakeClock
 from tests.unit.datasets.fakes import answer, failure
 
