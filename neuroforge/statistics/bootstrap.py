@@ -11,6 +11,8 @@ from neuroforge.errors import DataError
 from neuroforge.statistics.clusters import Clusters
 
 N_RESAMPLES = 4999
+FEW_UNITS = 20
+"""Below it a mean's resamples are too alike: Student's t bounds the interval too, and the wider end counts."""
 _CHUNK = 2_000_000
 """Drawn at once, so that memory stays at tens of MB whatever the number of items."""
 
@@ -106,6 +108,39 @@ def bca_tail(drawn: Resample, point: float) -> float:
     shift = float(ndtri(np.clip(below / n, 1 / (n + 1), n / (n + 1)))) - bias
     reach = shift / (1 + acceleration * shift) - bias
     return float(max(stdtr(n_units - 1, reach * np.sqrt((n_units - 1) / n_units)), 1 / (n + 1)))
+
+
+def safe_bounds(drawn: Resample, level: float) -> Floats:
+    """Return the BCa bounds, and with fewer than 20 units the wider of theirs and Student's t at either end: (2,)."""
+    bounds = bca_bounds(drawn, level)
+    n_units = len(drawn.sums)
+    if n_units >= FEW_UNITS:
+        return bounds
+    half = float(stdtrit(n_units - 1, (1 + level) / 2)) * standard_error(drawn.sums, drawn.sizes)
+    mean = drawn.sums.sum() / drawn.sizes.sum()
+    return np.array([min(bounds[0], mean - half), max(bounds[1], mean + half)])
+
+
+def safe_tail(drawn: Resample, point: float) -> float:
+    """Return the one-sided p-value against "the mean is at most `point`" that goes with `safe_bounds`."""
+    tail = bca_tail(drawn, point)
+    n_units = len(drawn.sums)
+    if n_units >= FEW_UNITS:
+        return tail
+    mean = drawn.sums.sum() / drawn.sizes.sum()
+    return max(tail, float(stdtr(n_units - 1, (point - mean) / standard_error(drawn.sums, drawn.sizes))))
+
+
+def standard_error(sums: Floats, sizes: Floats) -> float:
+    """Return the standard error of the mean over clusters, linearised; 0 for one cluster.
+
+    Source: Liang and Zeger, Biometrika 73 (1986), with the factor n / (n - 1) over clusters.
+    """
+    n_units = len(sums)
+    if n_units < 2:
+        return 0.0
+    residuals = sums - sizes * (sums.sum() / sizes.sum())
+    return float(np.sqrt(n_units / (n_units - 1) * (residuals @ residuals)) / sizes.sum())
 
 
 def tail_reach(n_units: int, level: float) -> float:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from neuroforge.errors import DataError
-from neuroforge.statistics.interval import normal_quantile
+from neuroforge.statistics.interval import LEVEL, normal_quantile
 
 Labels = Sequence[object] | NDArray[np.generic]
 
@@ -54,16 +54,16 @@ def find_clusters(labels: Labels | None, n: int) -> Clusters:
     return Clusters(index, np.bincount(index, minlength=len(numbers)).astype(float))
 
 
-def effective_size(values: NDArray[np.float64], clusters: Clusters, variance: float, level: float) -> float:
+def effective_size(values: NDArray[np.float64], clusters: Clusters, variance: float, limit: float) -> float:
     """How many independent values would say as much, with the fewer degrees of freedom of few clusters taken off.
 
-    Never more than n. Where the values do not vary, nothing tells how alike a cluster's are: each counts as one.
+    For 95 % intervals. Where the values do not vary, nothing tells how alike a cluster's are: each counts as one.
 
     Args:
         values: (n,).
         clusters: Of the same n.
-        variance: Of a value, if all were independent.
-        level: Of the interval that the size is for.
+        variance: Of one value, if all were independent.
+        limit: Never say more than this: n where `variance` is what was seen, infinity where it is only the scale's.
     Raises:
         DataError: One cluster only, with more than one value: nothing tells how clusters differ.
     Source: Korn and Graubard, Survey Methodology 24 (1998), 193-201.
@@ -73,9 +73,9 @@ def effective_size(values: NDArray[np.float64], clusters: Clusters, variance: fl
         raise DataError(f"all {n} values share one cluster: an interval needs at least two")
     if clusters.n < 2:
         return float(n)
-    freedom = (normal_quantile(level) / float(stdtrit(clusters.n - 1, (1 + level) / 2))) ** 2
-    if variance <= 0:
-        return clusters.n * freedom
+    freedom = (normal_quantile(LEVEL) / float(stdtrit(clusters.n - 1, (1 + LEVEL) / 2))) ** 2
     residuals = clusters.sums(values - values.mean())
     variance_of_mean = clusters.n / (clusters.n - 1) * float(residuals @ residuals) / n**2
-    return freedom * min(float(n), variance / variance_of_mean if variance_of_mean > 0 else float(n))
+    if variance <= 0 or np.ptp(values) == 0:
+        return clusters.n * freedom
+    return freedom * (min(limit, n) if variance_of_mean <= 0 else min(limit, variance / variance_of_mean))

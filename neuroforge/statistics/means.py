@@ -4,12 +4,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neuroforge.errors import DataError
-from neuroforge.statistics.bootstrap import N_RESAMPLES, Resample, bca_bounds, resample
+from neuroforge.statistics.bootstrap import FEW_UNITS, N_RESAMPLES, Resample, resample, safe_bounds
 from neuroforge.statistics.clusters import Clusters, Labels, find_clusters
 from neuroforge.statistics.interval import LEVEL, Interval
-from neuroforge.statistics.proportions import clustered_proportion_interval, proportion_interval
+from neuroforge.statistics.proportions import Bounds, effective_wilson_interval, proportion_interval
 
-Bounds = tuple[float, float]
+FEW_UNITS_ON_A_SCALE = 40
+"""Below it the mean of graded scores gets Wilson's interval: docs/decisions/120."""
 
 
 def mean_interval(
@@ -22,8 +23,9 @@ def mean_interval(
 ) -> Interval:
     """Return the mean with a 95 % interval by the method that suits the values; `Interval.method` says which.
 
-    0 and 1 only: Beta-Binomial, Wilson, or Wilson at the effective sample size of clusters. Else BCa bootstrap of
-    the mean, of whole clusters where values share one. All equal: what the `bounds` allow that was not seen.
+    0 and 1 only: Beta-Binomial, Wilson, or Wilson at the effective sample size of clusters. Graded: BCa bootstrap of
+    the mean, of whole clusters where values share one; below 40 items or clusters on a scale with bounds, Wilson at
+    the effective sample size. All equal: what the `bounds` allow that was not seen.
 
     Args:
         values: (n,); NaN = missing, left out.
@@ -37,9 +39,11 @@ def mean_interval(
     if is_binary(kept):
         if groups.are_single:
             return proportion_interval(int(kept.sum()), n)
-        return clustered_proportion_interval(kept, groups)
+        return effective_wilson_interval(kept, groups, (0.0, 1.0))
     if np.ptp(kept) == 0:
         return equal_interval(float(kept[0]), groups, bounds)
+    if bounds is not None and groups.n < FEW_UNITS_ON_A_SCALE:
+        return effective_wilson_interval(kept, groups, bounds)
     return bootstrap_interval(resample(kept, groups, rng=rng, n_resamples=n_resamples), bounds)
 
 
@@ -47,11 +51,13 @@ def bootstrap_interval(drawn: Resample, bounds: Bounds | None = None) -> Interva
     """Return the mean with the 95 % BCa interval over clusters, t-corrected for few of them, kept within bounds."""
     n_units, n = len(drawn.sums), int(drawn.sizes.sum())
     mean = float(drawn.sums.sum() / n)
-    low, high = bca_bounds(drawn, LEVEL)
+    low, high = (float(end) for end in safe_bounds(drawn, LEVEL))
     if bounds is not None:
         low, high = max(low, bounds[0]), min(high, bounds[1])
     method = "bootstrap BCa" if n_units == n else f"cluster bootstrap BCa ({n_units} clusters)"
-    return Interval(mean, min(float(low), mean), max(float(high), mean), n, method)
+    if n_units < FEW_UNITS:
+        method += " or t, the wider"
+    return Interval(mean, min(low, mean), max(high, mean), n, method)
 
 
 def select_present(

@@ -8,6 +8,7 @@ from neuroforge.errors import DataError
 from neuroforge.statistics.clusters import Clusters, effective_size
 from neuroforge.statistics.interval import LEVEL, Interval, normal_quantile
 
+Bounds = tuple[float, float]
 SMALL_N = 40
 """Below it the Beta-Binomial interval is taken (Brown, Cai, DasGupta 2001, section 5)."""
 JEFFREYS = 0.5
@@ -68,21 +69,26 @@ def beta_binomial_interval(n_success: int, n: int, prior: float = JEFFREYS, leve
     return Interval(share, min(low, share), max(high, share), n, f"beta-binomial ({name} prior)")
 
 
-def clustered_proportion_interval(values: NDArray[np.float64], clusters: Clusters, level: float = LEVEL) -> Interval:
-    """Return Wilson's interval at the effective sample size of trials that come in clusters.
+def effective_wilson_interval(values: NDArray[np.float64], clusters: Clusters, bounds: Bounds) -> Interval:
+    """Return Wilson's 95 % interval at the effective sample size: for clustered 0/1 scores and few graded ones.
 
-    Bootstrapping whole clusters fails where few clusters hold a success: here all-equal values still have width.
+    It leans to the middle of the scale as a mean near its end must, where resampling few values cannot know of others.
 
     Args:
-        values: (n,), 0 or 1.
+        values: (n,), within the bounds. Where they are nothing but the bounds, they are worth n at most.
         clusters: Of the same n.
+        bounds: Of the scale, low and high.
     Source: Korn and Graubard, Survey Methodology 24 (1998), with Wilson's interval in place of Clopper-Pearson's.
     """
-    share = float(np.mean(values))
-    size = effective_size(values, clusters, share * (1 - share), level)
-    low, high = wilson_bounds(share, size, normal_quantile(level))
-    method = f"wilson at the effective sample size of {clusters.n} clusters"
-    return Interval(share, min(float(low), share), max(float(high), share), len(values), method)
+    low, width = bounds[0], bounds[1] - bounds[0]
+    shares = (values - low) / width
+    share = float(shares.mean())
+    limit = float(len(shares)) if np.isin(shares, (0.0, 1.0)).all() else np.inf
+    size = effective_size(shares, clusters, share * (1 - share), limit)
+    ends = wilson_bounds(share, size, normal_quantile(LEVEL))
+    mean, bottom, top = float(values.mean()), low + width * float(ends[0]), low + width * float(ends[1])
+    units = "" if clusters.are_single else f" of {clusters.n} clusters"
+    return Interval(mean, min(bottom, mean), max(top, mean), len(values), f"wilson at the effective sample size{units}")
 
 
 def _check(n_success: float, n: int) -> None:

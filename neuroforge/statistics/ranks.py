@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from neuroforge.errors import DataError
 from neuroforge.statistics.clusters import Labels
 from neuroforge.statistics.interval import LEVEL
-from neuroforge.statistics.means import Bounds
 from neuroforge.statistics.multiple import holm
 from neuroforge.statistics.paired import compare_paired
+from neuroforge.statistics.proportions import Bounds
 
 ALPHA = 1 - LEVEL
 

@@ -5,8 +5,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from neuroforge.errors import DataError
 
-_N_HALVINGS = 60
-"""Of an interval of width 2 at most: exact to the last digits of a double."""
+_N_HALVINGS = 44
+"""Of an interval of width 2 at most: exact to 1e-13."""
 
 
 def tango_score(n_wins: ArrayLike, n_losses: ArrayLike, n: ArrayLike, difference: ArrayLike) -> NDArray[np.float64]:
@@ -45,19 +45,33 @@ def tango_bounds(
     wins, losses, n = np.broadcast_arrays(np.asarray(n_wins, float), np.asarray(n_losses, float), np.asarray(n, float))
     if (n <= 0).any() or (wins < 0).any() or (losses < 0).any() or (wins + losses > n * (1 + 1e-12)).any():
         raise DataError("a difference of paired proportions needs pairs, and at most as many discordant ones")
-    observed = (wins - losses) / n
-    return -_find_end(losses, wins, n, -observed, z), _find_end(wins, losses, n, observed, z)
+    both_ways = np.stack([losses, wins]), np.stack([wins, losses])  # the low end is the high end the other way round
+    ends = _find_high_ends(*both_ways, n, z)
+    return -ends[0], ends[1]
 
 
-def _find_end(
-    wins: NDArray[np.float64],
-    losses: NDArray[np.float64],
-    n: NDArray[np.float64],
-    observed: NDArray[np.float64],
-    z: float,
+def scale_counts(differences: NDArray[np.float64], reach: float) -> tuple[float, float, float]:
+    """Return scale, wins and losses: discordant pairs of that size with the same sum and no less a sum of squares.
+
+    0/1 scores give 1 and the counts themselves. One difference of the largest size is added where the scale is
+    made, because the few that were seen do not show how large a rare one can be; none seen: the scale is `reach`.
+
+    Args:
+        differences: (n,), of graded pairs.
+        reach: Largest size that a difference can have.
+    Source: Tango's test on what Bohm and Zech, NIM A 748 (2014), do for sums of rare events with weights.
+    """
+    sizes = np.abs(differences)
+    scale = float((sizes @ sizes + reach**2) / (sizes.sum() + reach))
+    return scale, float(differences[differences > 0].sum()) / scale, -float(differences[differences < 0].sum()) / scale
+
+
+def _find_high_ends(
+    wins: NDArray[np.float64], losses: NDArray[np.float64], n: NDArray[np.float64], z: float
 ) -> NDArray[np.float64]:
     """Halve between what was observed and 1 until the statistic is -z."""
-    inside, outside = observed.copy(), np.ones_like(observed)
+    inside = (wins - losses) / n
+    outside = np.ones_like(inside)
     for _ in range(_N_HALVINGS):
         middle = (inside + outside) / 2
         holds = tango_score(wins, losses, n, middle) >= -z

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
+from statsmodels.stats.proportion import proportion_confint
 
 from neuroforge.errors import DataError
 from neuroforge.statistics.bootstrap import (
@@ -79,10 +80,27 @@ def test_equal_grades_on_a_scale_leave_what_was_not_seen() -> None:
     assert interval.method == "all values equal: rule of three"
 
 
+def test_few_graded_scores_get_wilsons_interval_at_what_their_variance_is_worth() -> None:
+    """The size is p (1 - p) over the variance of the mean, less what t with 3 degrees of freedom takes off."""
+    interval = mean_interval([0.2, 0.4, 0.4, 0.6], None, (0.0, 1.0), rng=generator())
+    size = 0.24 / ((0.08 / 3) / 4) * (1.959963985 / 3.182446305) ** 2
+    low, high = proportion_confint(0.4 * size, size, method="wilson")
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=1e-6)
+
+
+def test_a_scale_may_have_any_ends() -> None:
+    narrow = mean_interval([0.2, 0.4, 0.4, 0.6], None, (0.0, 1.0), rng=generator())
+    wide = mean_interval([2.0, 6.0, 6.0, 10.0], None, (-2.0, 18.0), rng=generator())
+    assert (wide.low, wide.high) == pytest.approx((-2 + 20 * narrow.low, -2 + 20 * narrow.high), abs=1e-9)
+
+
 def test_the_method_is_told() -> None:
     grades, groups = generator().random(60), np.arange(60) // 3
     assert mean_interval(grades, rng=generator()).method == "bootstrap BCa"
     assert mean_interval(grades, groups, rng=generator()).method == "cluster bootstrap BCa (20 clusters)"
+    scaled = mean_interval(grades, groups, (0.0, 1.0), rng=generator()).method
+    assert scaled == "wilson at the effective sample size of 20 clusters"
+    assert mean_interval(grades[:9], rng=generator()).method == "bootstrap BCa or t, the wider"
     assert mean_interval(grades < 0.5, rng=generator()).method == "wilson"
     told = mean_interval(grades < 0.5, groups, rng=generator()).method
     assert told == "wilson at the effective sample size of 20 clusters"

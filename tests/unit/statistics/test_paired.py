@@ -10,8 +10,9 @@ from scipy.stats import permutation_test
 from statsmodels.stats.contingency_tables import mcnemar
 
 from neuroforge.errors import DataError
-from neuroforge.statistics.paired import compare_paired, mcnemar_p_value, non_inferiority
-from neuroforge.statistics.score_interval import tango_bounds, tango_score
+from neuroforge.statistics.paired import compare_paired, non_inferiority
+from neuroforge.statistics.pairs import mcnemar_p_value, pair_up
+from neuroforge.statistics.score_interval import scale_counts, tango_bounds, tango_score
 from neuroforge.statistics.signflip import all_signs, flipped_share, sign_flip_p_value
 
 Z = 1.959963984540054
@@ -129,11 +130,40 @@ def test_binary_pairs_are_told_by_mcnemar_and_tango() -> None:
     assert result.p_value == pytest.approx(0.012939, abs=1e-6)
 
 
+def test_binary_differences_keep_their_counts_and_scale() -> None:
+    assert scale_counts(np.array([1.0, 1.0, -1.0, 0.0]), 1.0) == (1.0, 2.0, 1.0)
+
+
+def test_graded_differences_are_scaled_by_hand() -> None:
+    """(.25 + .25 + .0625 + 1) / (.5 + .5 + .25 + 1)."""
+    scale, wins, losses = scale_counts(np.array([0.5, 0.5, -0.25, 0.0]), 1.0)
+    assert scale == pytest.approx(1.5625 / 2.25)
+    assert (wins, losses) == (pytest.approx(1.0 / scale), pytest.approx(0.25 / scale))
+
+
+def test_few_graded_differences_get_the_scaled_score_and_many_the_bootstrap() -> None:
+    a = generator().random(100)
+    few = np.where(np.arange(100) < 10, a / 2, a)
+    assert compare_paired(a, few, bounds=(0.0, 1.0), rng=generator()).difference.method == "Tango score, scaled"
+    assert compare_paired(a, a / 2, bounds=(0.0, 1.0), rng=generator()).difference.method == "bootstrap BCa"
+    assert pair_up(a, few).are_sparse
+    assert not pair_up(a, a / 2).are_sparse
+
+
+def test_fewer_than_twenty_units_are_not_trusted_to_resampling_alone() -> None:
+    result = compare_paired(generator().random(8), generator().random(8), bounds=(0.0, 1.0), rng=generator())
+    other = compare_paired(generator().random(8), np.zeros(8), bounds=(0.0, 1.0), rng=generator())
+    assert result.difference.mean == 0
+    assert other.difference.method == "bootstrap BCa or t, the wider"
+    half = other.standard_error * 2.364624
+    assert other.difference.low <= other.difference.mean - half + 1e-6
+
+
 def test_clustered_pairs_flip_by_cluster() -> None:
     a, b = binary_pairs(12, 2, 36)
     result = compare_paired(a, b, np.arange(50) // 5, rng=generator())
     assert result.test == "exact sign-flip permutation by cluster"
-    assert result.difference.method == "Tango score at the effective sample size of 10 clusters"
+    assert result.difference.method == "Tango score, at the effective sample size of 10 clusters"
     assert result.n_units == 10
 
 

@@ -9,7 +9,7 @@ from neuroforge.errors import DataError
 from neuroforge.statistics.clusters import find_clusters
 from neuroforge.statistics.proportions import (
     beta_binomial_interval,
-    clustered_proportion_interval,
+    effective_wilson_interval,
     proportion_interval,
     wilson_interval,
 )
@@ -69,13 +69,13 @@ def test_a_uniform_prior_says_so() -> None:
 
 def test_repeats_that_always_agree_are_worth_one_each() -> None:
     values = np.repeat([1.0, 0.0, 1.0, 1.0, 0.0] * 200, 4)
-    clustered = clustered_proportion_interval(values, find_clusters(np.repeat(np.arange(1000), 4), 4000))
+    clustered = effective_wilson_interval(values, find_clusters(np.repeat(np.arange(1000), 4), 4000), (0.0, 1.0))
     alone = wilson_interval(600, 1000)
     assert (clustered.low, clustered.high) == pytest.approx((alone.low, alone.high), abs=1e-4)
 
 
 def test_clusters_without_any_success_still_leave_width() -> None:
-    clustered = clustered_proportion_interval(np.zeros(30), find_clusters(np.arange(30) // 5, 30))
+    clustered = effective_wilson_interval(np.zeros(30), find_clusters(np.arange(30) // 5, 30), (0.0, 1.0))
     assert clustered.low == 0.0
     assert clustered.high > wilson_interval(0, 6).high
 
