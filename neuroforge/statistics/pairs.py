@@ -53,7 +53,7 @@ class Pairs:
         if squares == 0:
             return True
         n_discordant = float(sizes.sum()) ** 2 / squares
-        n_units = np.count_nonzero(self.clusters.sums(sizes))
+        n_units = int(np.count_nonzero(self.clusters.sums(sizes)))
         return n_discordant < len(sizes) / 2 and min(n_discordant, n_units) < MANY_DISCORDANT
 
 
