@@ -5,7 +5,21 @@ from typing import Annotated
 
 import typer
 
-from cluster.cli import audit, chat, config, data, doctor, feedback, fleet, keys, logs, models, router, server
+from cluster.cli import (
+    audit,
+    chat,
+    config,
+    data,
+    doctor,
+    experiment,
+    feedback,
+    fleet,
+    keys,
+    logs,
+    models,
+    router,
+    server,
+)
 from cluster.cli.failures import FailingClearly
 from cluster.cli.shared import Shared
 from neuroforge import __version__
@@ -58,3 +72,4 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(data.app, name="data")
 app.command("feedback")(feedback.feedback)
 app.add_typer(router.app, name="router")
+app.add_typer(experiment.app, name="experiment")

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Protocol
 
 from neuroforge.contracts.experiment_desk import RerunRequest, RunAction, RunEnd
@@ -38,8 +39,8 @@ class RunningExperiment(Protocol):
 class Launcher(Protocol):
     """Where experiments run."""
 
-    async def check(self, config: ExperimentConfig) -> CostEstimate:
-        """As ExperimentRuns.estimate."""
+    async def check(self, config: ExperimentConfig, directory: Path) -> CostEstimate:
+        """As ExperimentRuns.estimate; what was planned stays in the directory, and is what a launch runs."""
         ...
 
     async def launch(self, status: ExperimentStatus, action: RunAction) -> RunningExperiment:
@@ -87,13 +88,18 @@ class ExperimentQueue:
 
     async def estimate(self, config: ExperimentConfig) -> CostEstimate:
         """See ExperimentRuns."""
-        return await self._launcher.check(config)
+        with self._shelf.scratch() as directory:
+            return await self._launcher.check(config, directory)
 
     async def start(self, config: ExperimentConfig, rerun_of: str | None = None) -> ExperimentStatus:
         """See ExperimentRuns."""
-        estimate = await self._launcher.check(config)
         now_s = self._now_s()
         directory = self._shelf.new_directory(now_s)
+        try:
+            estimate = await self._launcher.check(config, directory)
+        except BaseException:
+            self._shelf.drop(directory)
+            raise
         status = ExperimentStatus(
             id=directory.name,
             name=config.name,

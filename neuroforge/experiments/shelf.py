@@ -2,7 +2,10 @@
 
 import logging
 import secrets
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -27,6 +30,8 @@ class Shelf:
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._root = root
+        for abandoned in root.glob("_scratch-*"):
+            self.drop(abandoned)
         uploads = root / ITEMS_FOLDER
         uploads.mkdir(exist_ok=True, mode=0o700)
         self.uploads = Uploads(uploads)
@@ -38,6 +43,20 @@ class Shelf:
         path = self._root / f"exp-{day}-{secrets.token_hex(3)}"
         path.mkdir(mode=0o700)
         return path
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Yield a directory beside the experiments' that goes away."""
+        path = self._root / f"_scratch-{secrets.token_hex(6)}"
+        path.mkdir(mode=0o700)
+        try:
+            yield path
+        finally:
+            self.drop(path)
+
+    def drop(self, directory: Path) -> None:
+        """Remove a directory that is no experiment after all."""
+        shutil.rmtree(directory, ignore_errors=True)
 
     def save(self, status: ExperimentStatus) -> ExperimentStatus:
         """Keep it; the progress stays in the runner's own file.

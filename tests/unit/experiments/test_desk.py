@@ -56,7 +56,8 @@ class FakeLauncher:
     launched: list[tuple[str, RunAction]] = field(default_factory=list)
     processes: dict[str, FakeProcess] = field(default_factory=dict)
 
-    async def check(self, config: ExperimentConfig) -> CostEstimate:
+    async def check(self, config: ExperimentConfig, directory: Path) -> CostEstimate:
+        (directory / "plan.json").write_text("{}")
         if self.refusal is not None:
             raise self.refusal
         return COST
@@ -112,11 +113,17 @@ async def test_an_experiment_runs_in_a_process_that_ends_with_it(bench: Bench) -
     assert bench.launcher.processes[found].is_closed
 
 
-async def test_what_cannot_run_leaves_nothing_behind(bench: Bench) -> None:
+async def test_what_cannot_run_leaves_nothing_behind(bench: Bench, tmp_path: Path) -> None:
     bench.launcher.refusal = RequestError("no such metric")
     with pytest.raises(RequestError, match="no such metric"):
         await bench.queue.start(CONFIG)
     assert bench.shelf.everything() == ()
+    assert list(tmp_path.glob("exp-*")) == []
+
+
+async def test_an_estimate_leaves_nothing_behind(bench: Bench, tmp_path: Path) -> None:
+    assert await bench.queue.estimate(CONFIG) == COST
+    assert [one.name for one in tmp_path.iterdir()] == ["_items"]
 
 
 async def test_a_second_one_waits_for_the_first(bench: Bench) -> None:
