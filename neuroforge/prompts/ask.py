@@ -1,0 +1,234 @@
+"""One item, put by one program -> the model's calls -> ItemResult: a score, and a fitness that the search can climb."""
+
+import hashlib
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from neuroforge.contracts.answers import content_of, usage_of
+from neuroforge.contracts.base import Contract, JsonObject
+from neuroforge.contracts.chat import LabelLogprobs
+from neuroforge.contracts.datasets import DatasetItem
+from neuroforge.contracts.ports import Clock
+from neuroforge.contracts.prompts import PromptProgram
+from neuroforge.contracts.scores import Score
+from neuroforge.errors import NeuroForgeError
+from neuroforge.prompts.render import render_program
+
+T = TypeVar("T")
+CONTENT_FREE = "N/A"
+"""Stands for the question when labels are calibrated. Source: Zhao et al., arXiv:2102.09690."""
+MAX_ATTEMPTS = 4
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 20.0
+UNTESTED = {"route": {"explore": False}}
+"""Live tests leave such requests alone, or a program would be measured on another model than the one it is for."""
+
+
+class Models(Protocol):
+    """The part of the async client that is needed."""
+
+    async def chat(self, messages: Any, model: str, **options: Any) -> JsonObject:
+        """OpenAI's whole body."""
+        ...
+
+    async def label_logprobs(self, prompt: Any, labels: Sequence[str], model: str) -> LabelLogprobs:
+        """One score a label."""
+        ...
+
+
+class ItemResult(Contract):
+    """What one program got on one item; kept under `key`, so that nothing is asked twice."""
+
+    key: str
+    """Of model, weights, messages, parameters and labels."""
+    item_id: str
+    score: float | None = None
+    fitness: float | None = None
+    reason: str | None = None
+    """Why there is no score."""
+    reply: str | None = None
+    answer: str | None = None
+    n_calls: int = 0
+    n_prompt_tokens: int = 0
+    n_completion_tokens: int = 0
+    latency_s: float = 0.0
+    """Of all its calls together."""
+    is_failed: bool = False
+    """A call failed: asked again by a later run."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The model that programs are for."""
+
+    model_id: str
+    digest: str | None = None
+    labels: tuple[str, ...] = ()
+    """Climb the probabilities of these labels; empty = generate and score."""
+
+
+@dataclass
+class ItemAsker:
+    """Asks one item at a time. `score` judges a reply, and may take long: it is called in a thread."""
+
+    client: Models
+    target: Target
+    score: Callable[[DatasetItem, str], Awaitable[Score]]
+    sleep: Callable[[float], Awaitable[None]]
+    clock: Clock = time.monotonic
+    _empty: dict[str, LabelLogprobs] = field(default_factory=dict)
+    """Log-probabilities without a question, by program's messages."""
+
+    def key(self, program: PromptProgram, item: DatasetItem) -> str:
+        """Return the same text for the same calls, in every run."""
+        shown = without_item(program, item.id)
+        labels = self._labels(item)
+        parts = {
+            "model": self.target.model_id,
+            "digest": self.target.digest,
+            "messages": render_program(shown, item),
+            "parameters": parameters_of(program, item),
+            "n_samples": program.n_samples,
+            "labels": [program.verbalizer.get(one, one) for one in labels],
+            "calibrate": program.calibrate if labels else False,
+            "references": item.references,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+    async def ask(self, program: PromptProgram, item: DatasetItem) -> ItemResult:
+        """Return the result; a call that failed for good is a result without a score."""
+        shown = without_item(program, item.id)
+        begun_s = self.clock()
+        try:
+            if labels := self._labels(item):
+                told = await self._by_labels(shown, item, labels)
+            else:
+                told = await self._by_replies(shown, item)
+        except NeuroForgeError as error:
+            told = {"reason": f"call failed: {error.code}", "is_failed": True}
+        values = {"key": self.key(program, item), "item_id": item.id, "latency_s": self.clock() - begun_s, **told}
+        return ItemResult.model_validate(values)
+
+    def _labels(self, item: DatasetItem) -> tuple[str, ...]:
+        """An item's own labels, else the task's; none where replies are scored."""
+        return (item.labels or self.target.labels) if self.target.labels else ()
+
+    async def _by_labels(self, program: PromptProgram, item: DatasetItem, labels: tuple[str, ...]) -> dict[str, Any]:
+        words = tuple(program.verbalizer.get(one, one) for one in labels)
+        found = await self._label_logprobs(render_program(program, item), words)
+        logprobs = [one.logprob for one in found.scores]
+        n_calls = 1
+        if program.calibrate:
+            bare = DatasetItem(**{**dict(item), "query": CONTENT_FREE, "messages": ()})
+            messages = render_program(program, bare)
+            name = json.dumps([messages, words], sort_keys=True)
+            if name not in self._empty:
+                self._empty[name] = await self._label_logprobs(messages, words)
+                n_calls += 1
+            without = self._empty[name].scores
+            logprobs = [one - other.logprob for one, other in zip(logprobs, without, strict=True)]
+        shares = _softmax(logprobs)
+        right = [label in item.references for label in labels]
+        chosen = max(range(len(labels)), key=lambda place: logprobs[place])
+        return {
+            "score": float(right[chosen]),
+            "fitness": min(1.0, sum(share for share, is_right in zip(shares, right, strict=True) if is_right)),
+            "answer": labels[chosen],
+            "n_calls": n_calls,
+            "n_prompt_tokens": found.n_prompt_tokens * n_calls,
+        }
+
+    async def _by_replies(self, program: PromptProgram, item: DatasetItem) -> dict[str, Any]:
+        messages, options = render_program(program, item), parameters_of(program, item)
+        replies, scores = [], []
+        n_prompt = n_completion = 0
+        for number in range(program.n_samples):
+            sampled = {**options, "seed": options["seed"] + number}
+            body = await self._retried(
+                lambda sampled=sampled: self.client.chat(  # type: ignore[misc]
+                    list(messages), model=self.target.model_id, neuroforge=UNTESTED, **sampled
+                )
+            )
+            usage = usage_of(body)
+            n_prompt += 0 if usage is None else usage.n_prompt_tokens
+            n_completion += 0 if usage is None else usage.n_completion_tokens
+            replies.append(_unworded(program, content_of(body) or ""))
+            scores.append(await self.score(item, replies[-1]))
+        place = _vote(scores)
+        chosen = scores[place]
+        return {
+            "score": chosen.value,
+            "fitness": chosen.value,
+            "reason": None if chosen.is_scored else chosen.reason,
+            "reply": replies[place],
+            "answer": chosen.answer,
+            "n_calls": program.n_samples,
+            "n_prompt_tokens": n_prompt,
+            "n_completion_tokens": n_completion,
+        }
+
+    async def _label_logprobs(self, messages: Sequence[JsonObject], words: Sequence[str]) -> LabelLogprobs:
+        return await self._retried(
+            lambda: self.client.label_logprobs(list(messages), list(words), self.target.model_id)
+        )
+
+    async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
+        for attempt in range(1, MAX_ATTEMPTS):
+            try:
+                return await call()
+            except NeuroForgeError as error:
+                if not error.retryable:
+                    raise
+                asked_s = error.context.get("retry_after_s")
+                wait_s = float(asked_s) if isinstance(asked_s, int | float) else _FIRST_WAIT_S * 2 ** (attempt - 1)
+                await self.sleep(min(wait_s, _LONGEST_WAIT_S))
+        return await call()
+
+
+def parameters_of(program: PromptProgram, item: DatasetItem) -> dict[str, Any]:
+    """Return OpenAI's fields for one call."""
+    decoding = program.decoding
+    found: dict[str, Any] = {
+        "temperature": decoding.temperature,
+        "seed": decoding.seed,
+        "max_tokens": decoding.max_tokens or (item.max_tokens * 8 if program.reasoning_cue else item.max_tokens),
+    }
+    if decoding.top_p is not None:
+        found["top_p"] = decoding.top_p
+    if decoding.stop:
+        found["stop"] = list(decoding.stop)
+    return found
+
+
+def without_item(program: PromptProgram, item_id: str) -> PromptProgram:
+    """Return the program without the demonstration that gives this item's answer away."""
+    kept = tuple(one for one in program.demonstrations if one.item_id != item_id)
+    if len(kept) == len(program.demonstrations):
+        return program
+    return PromptProgram(**{**dict(program), "demonstrations": kept})
+
+
+def _unworded(program: PromptProgram, reply: str) -> str:
+    """The reply with the program's words put back to the labels they stand for."""
+    stripped = reply.strip()
+    label = next((label for label, word in program.verbalizer.items() if word.casefold() == stripped.casefold()), None)
+    return reply if label is None else label
+
+
+def _vote(scores: Sequence[Score]) -> int:
+    """Place of the first reply with the answer that most gave; answers that were not found do not vote."""
+    counts = Counter(one.answer for one in scores if one.answer is not None)
+    if not counts:
+        return 0
+    most = max(counts.values())
+    return next(place for place, one in enumerate(scores) if one.answer is not None and counts[one.answer] == most)
+
+
+def _softmax(logprobs: Sequence[float]) -> list[float]:
+    highest = max(logprobs)
+    powers = [math.exp(one - highest) for one in logprobs]
+    return [one / sum(powers) for one in powers]

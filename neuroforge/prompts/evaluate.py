@@ -1,0 +1,113 @@
+"""Candidate x block of items -> Evaluation; what is known already costs nothing."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from neuroforge.contracts.datasets import DatasetItem
+from neuroforge.contracts.prompts import Demonstration, Evaluation, PromptProgram
+from neuroforge.prompts.ask import ItemAsker, ItemResult
+from neuroforge.prompts.evolution_state import Trial
+from neuroforge.prompts.results import ResultLog
+
+LONGEST_REASONING = 600
+"""Characters of a model's own steps that are shown as an example: longer ones ramble, and cost prompt tokens."""
+
+
+@dataclass
+class Spend:
+    """What was really asked, without what came from the log."""
+
+    n_calls: int = 0
+    n_prompt_tokens: int = 0
+    n_completion_tokens: int = 0
+
+    def add(self, result: ItemResult) -> None:
+        """Count one result's calls."""
+        self.n_calls += result.n_calls
+        self.n_prompt_tokens += result.n_prompt_tokens
+        self.n_completion_tokens += result.n_completion_tokens
+
+
+@dataclass
+class Evaluator:
+    """Evaluates programs on items; safe to use from many tasks of one event loop."""
+
+    asker: ItemAsker
+    items: Mapping[str, DatasetItem]
+    log: ResultLog
+    concurrency: int
+    spend: Spend = field(default_factory=Spend)
+    on_result: Callable[[ItemResult], None] = lambda _result: None
+    _right: dict[str, tuple[PromptProgram, ItemResult]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Calls at once, over all trials."""
+        self._slots = asyncio.Semaphore(self.concurrency)
+        self._asking: dict[str, asyncio.Task[ItemResult]] = {}
+
+    async def evaluate(self, trial: Trial) -> Evaluation:
+        """Return what the candidate got on the block, in the items' order."""
+        results = await self.results_of(trial.candidate.program, trial.item_ids)
+        return summarise(trial, results)
+
+    async def results_of(self, program: PromptProgram, item_ids: Sequence[str]) -> tuple[ItemResult, ...]:
+        """Return one result an item; asks only what is not in the log."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._result(program, self.items[one])) for one in item_ids]
+        return tuple(task.result() for task in tasks)
+
+    def bootstrapped(self) -> tuple[Demonstration, ...]:
+        """Return the model's own right answers with their steps, as examples to show; in the order of the items."""
+        found = []
+        for item_id, (program, result) in sorted(self._right.items()):
+            item, steps = self.items[item_id], (result.reply or "").strip()
+            if program.reasoning_cue and steps and len(steps) <= LONGEST_REASONING:
+                answer = result.answer or item.references[0]
+                found.append(
+                    Demonstration(
+                        question=item.query, answer=answer, reasoning=steps, item_id=item_id, is_bootstrapped=True
+                    )
+                )
+        return tuple(found)
+
+    async def _result(self, program: PromptProgram, item: DatasetItem) -> ItemResult:
+        key = self.asker.key(program, item)
+        known = self.log.find(key)
+        if known is None:
+            # The same call may be wanted by two trials at once: programs that differ may render alike.
+            task = self._asking.get(key)
+            if task is None:
+                task = self._asking[key] = asyncio.create_task(self._ask(program, item))
+                task.add_done_callback(lambda _task: self._asking.pop(key, None))
+            known = await task
+        if known.score == 1.0:
+            self._right.setdefault(item.id, (program, known))
+        return known
+
+    async def _ask(self, program: PromptProgram, item: DatasetItem) -> ItemResult:
+        async with self._slots:
+            result = await self.asker.ask(program, item)
+        self.log.add(result)
+        self.spend.add(result)
+        self.on_result(result)
+        return result
+
+
+def summarise(trial: Trial, results: Sequence[ItemResult]) -> Evaluation:
+    """Return the block's evaluation. Calls count as if made now, so that a budget means the same in every run."""
+    n_calls = sum(one.n_calls for one in results)
+    answered = [one for one in results if not one.is_failed]
+    return Evaluation(
+        candidate_id=trial.candidate.id,
+        block=trial.block,
+        item_ids=tuple(one.item_id for one in results),
+        scores=tuple(one.score for one in results),
+        fitness=tuple(one.fitness for one in results),
+        n_calls=n_calls,
+        n_prompt_tokens=sum(one.n_prompt_tokens for one in results),
+        n_completion_tokens=sum(one.n_completion_tokens for one in results),
+        latency_s=sum(one.latency_s for one in answered) / len(answered) if answered else 0.0,
+        errors=dict(Counter(one.reason or "not scored" for one in results if one.score is None)),
+    )

@@ -1,0 +1,98 @@
+"""The winner takes the seed's place only when fresh items prove it."""
+
+import numpy as np
+import pytest
+
+from neuroforge.contracts.datasets import DatasetItem
+from neuroforge.contracts.prompts import Demonstration, PromptProgram
+from neuroforge.prompts.promote import find_leaks, judge_winner
+
+
+def scores(values: list[float | None]) -> dict[str, float | None]:
+    return {f"i{place}": value for place, value in enumerate(values)}
+
+
+def test_a_winner_that_is_better_on_fresh_items_is_promoted() -> None:
+    found = judge_winner(
+        scores([1.0] * 30 + [0.0] * 10), scores([1.0] * 20 + [0.0] * 20), {}, 0.05, np.random.default_rng(0)
+    )
+
+    assert found.is_promoted
+    assert found.improvement is not None
+    assert found.improvement.mean == pytest.approx(0.25)
+    assert found.p_value == pytest.approx(0.5**10)
+    assert "0.750 against 0.500 on 40 fresh items" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("winner", "seed"),
+    [
+        ([1.0] * 12 + [0.0] * 8, [1.0] * 10 + [0.0] * 10),  # 2 wins, 0 losses
+        ([0.0] * 20, [1.0] * 20),
+        ([1.0] * 20, [1.0] * 20),
+    ],
+)
+def test_else_the_seed_stays(winner: list[float | None], seed: list[float | None]) -> None:
+    found = judge_winner(scores(winner), scores(seed), {}, 0.05, np.random.default_rng(0))
+
+    assert not found.is_promoted
+    assert "the seed stays" in found.sentence
+
+
+def test_items_that_nobody_could_score_are_left_out_for_both() -> None:
+    found = judge_winner(
+        scores([1.0, None, 1.0, 1.0]), scores([0.0, 1.0, None, 0.0]), {}, 0.05, np.random.default_rng(0)
+    )
+
+    assert (found.n_items, found.winner_score, found.seed_score) == (2, 1.0, 0.0)
+
+
+def test_without_scores_nothing_is_shown() -> None:
+    found = judge_winner(scores([None, None]), scores([1.0, 1.0]), {}, 0.05, np.random.default_rng(0))
+
+    assert (found.is_promoted, found.improvement) == (False, None)
+
+
+def test_items_that_share_a_passage_count_as_one() -> None:
+    """Nine wins that hang together prove what one would."""
+    wins = scores([1.0] * 9 + [0.0] * 9)
+    groups = {f"i{place}": "same" if place < 9 else f"g{place}" for place in range(18)}
+
+    alone = judge_winner(wins, scores([0.0] * 18), {}, 0.05, np.random.default_rng(0))
+    together = judge_winner(wins, scores([0.0] * 18), groups, 0.05, np.random.default_rng(0))
+
+    assert alone.is_promoted
+    assert not together.is_promoted
+
+
+def test_a_prompt_that_is_no_better_is_seldom_promoted() -> None:
+    """Two prompts of one quality, 500 times: at most 5 % promote, but for chance (3 standard errors)."""
+    rng = np.random.default_rng(1)
+    n_promoted = 0
+    for _ in range(500):
+        easy = rng.random(60) < 0.5
+        one, other = (np.where(rng.random(60) < 0.3, rng.random(60) < 0.5, easy).astype(float) for _ in range(2))
+        n_promoted += judge_winner(scores(list(one)), scores(list(other)), {}, 0.05, rng).is_promoted
+
+    assert n_promoted / 500 <= 0.05 + 3 * (0.05 * 0.95 / 500) ** 0.5
+
+
+def item(item_id: str, query: str) -> DatasetItem:
+    return DatasetItem(id=item_id, dataset="d", query=query, scorer="exact", references=("a",))
+
+
+def test_a_test_item_among_the_examples_is_a_leak_by_id_and_by_text() -> None:
+    test = [item("t1", "What is 2 + 2?"), item("t2", "Other")]
+    by_id = PromptProgram(demonstrations=(Demonstration(question="x", answer="a", item_id="t2"),))
+    by_text = PromptProgram(demonstrations=(Demonstration(question="what is 2+2", answer="4"),))
+
+    assert find_leaks(by_id, test, []) == ("the test item 't2' is shown as an example",)
+    assert find_leaks(by_text, test, []) == ("the test item 't1' is shown as an example",)
+    assert find_leaks(PromptProgram(instruction="Add."), test, []) == ()
+
+
+def test_training_text_copied_into_the_prompt_is_told() -> None:
+    text = "one two three four five six seven eight nine ten eleven twelve thirteen"
+    copied = PromptProgram(instruction=f"Remember: {text}.")
+
+    assert "of the item 's1' stand in the prompt" in find_leaks(copied, [], [item("s1", text)])[0]
