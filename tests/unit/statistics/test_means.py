@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
 from statsmodels.stats.proportion import proportion_confint
@@ -60,6 +60,7 @@ def test_the_tail_at_the_low_end_is_the_intervals_own() -> None:
     assert bca_tail(drawn, high) == pytest.approx(0.975, abs=1e-3)
 
 
+@settings(deadline=None)
 @given(GRADES)
 def test_the_estimate_lies_inside_and_within_the_bounds(values: list[float]) -> None:
     interval = mean_interval(values, None, (0.0, 1.0), rng=generator(), n_resamples=200)

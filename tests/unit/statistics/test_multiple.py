@@ -24,7 +24,7 @@ def test_benjamini_hochberg_rejects_what_the_source_rejects() -> None:
     assert (holm(published) <= 0.05).sum() == 3
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(P_VALUES)
 def test_adjusted_p_values_are_never_smaller_nor_out_of_order(p_values: list[float]) -> None:
     order = sorted(range(len(p_values)), key=p_values.__getitem__)

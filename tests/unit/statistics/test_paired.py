@@ -2,7 +2,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.special import xlogy
@@ -28,6 +28,7 @@ def binary_pairs(n_wins: int, n_losses: int, n_ties: int) -> tuple[list[int], li
     return [1] * n_wins + [0] * n_losses + [1] * n_ties, [0] * n_wins + [1] * n_losses + [1] * n_ties
 
 
+@settings(deadline=None)
 @given(TABLES)
 def test_mcnemar_equals_statsmodels(table: tuple[int, int, int]) -> None:
     wins, losses, ties = table
@@ -61,6 +62,7 @@ def test_tango_equals_the_published_example() -> None:
     assert [round(float(one), 3) for one in tango_bounds(7, 1, 21, Z)] == [0.026, 0.517]
 
 
+@settings(deadline=None)
 @given(TABLES)
 def test_tango_mirrors_and_holds_the_estimate(table: tuple[int, int, int]) -> None:
     wins, losses, _ = table
@@ -104,6 +106,7 @@ def test_no_flip_as_extreme_is_not_a_p_value_of_zero() -> None:
     assert sign_flip_p_value(np.ones(200), rng=generator())[0] == pytest.approx(1e-4)
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_swapping_the_two_turns_the_sign(pairs: list[tuple[float, float]]) -> None:
     a, b = np.array(pairs).T
@@ -114,6 +117,7 @@ def test_swapping_the_two_turns_the_sign(pairs: list[tuple[float, float]]) -> No
     assert one.difference.low <= one.difference.mean <= one.difference.high
 
 
+@settings(deadline=None)
 @given(st.permutations(range(9)))
 def test_the_order_of_items_does_not_matter(order: list[int]) -> None:
     a, b = generator().random(9), generator().random(9)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 from statsmodels.stats.proportion import proportion_confint
@@ -31,6 +31,7 @@ def test_wilson_equals_the_published_table(n_success: int, n: int, low: float, h
     assert (round(interval.low, 4), round(interval.high, 4)) == (low, high)
 
 
+@settings(deadline=None)
 @given(trials())
 def test_wilson_equals_scipy_and_statsmodels(given: tuple[int, int]) -> None:
     interval = wilson_interval(*given)
@@ -39,6 +40,7 @@ def test_wilson_equals_scipy_and_statsmodels(given: tuple[int, int]) -> None:
     assert (interval.low, interval.high) == pytest.approx(proportion_confint(*given, method="wilson"), abs=1e-6)
 
 
+@settings(deadline=None)
 @given(trials())
 def test_jeffreys_equals_statsmodels_between_the_ends(given: tuple[int, int]) -> None:
     interval, theirs = beta_binomial_interval(*given), proportion_confint(*given, method="jeffreys")
@@ -48,6 +50,7 @@ def test_jeffreys_equals_statsmodels_between_the_ends(given: tuple[int, int]) ->
         assert interval.high == pytest.approx(max(theirs[1], interval.mean), abs=1e-6)
 
 
+@settings(deadline=None)
 @given(trials())
 def test_failures_mirror_successes_and_the_estimate_lies_inside(given: tuple[int, int]) -> None:
     n_success, n = given

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import friedmanchisquare
 
@@ -50,6 +50,7 @@ def test_ranks_span_who_cannot_be_told_apart() -> None:
     assert rank_intervals([0.9, 0.8, 0.7], p_adjusted) == [(1, 2), (1, 3), (2, 3)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=8))
 def test_without_evidence_every_rank_is_possible(means: list[float]) -> None:
     n = len(means)
