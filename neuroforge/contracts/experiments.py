@@ -50,8 +50,16 @@ class DatasetSource(Contract):
     """Only items of this split; None = the one that is there: splits are never put together."""
     seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
     """Of the sampling; None = the experiment's."""
+    form: Literal["plain", "published"] = "plain"
+    """Of a registry dataset: asked as ours are, or as its publication prescribes (docs/DATASETS.md)."""
     uploaded: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of items that were uploaded before (PUT /admin/v1/experiments/items)."""
+
+    @model_validator(mode="after")
+    def _has_a_publication(self) -> Self:
+        if self.uploaded is not None and self.form == "published":
+            raise ValueError("uploaded items have no published form")
+        return self
 
 
 class Budget(Contract):

@@ -97,6 +97,24 @@ def load_dataset(
     return dataset
 
 
+def as_published(dataset: Dataset) -> Dataset:
+    """Return a registry dataset as its publication asks it; items whose text differs have another id.
+
+    Raises:
+        DataError: Not a registry dataset.
+    """
+    if dataset.name not in REGISTRY:
+        raise unknown_dataset(dataset.name)
+    ask = REGISTRY[dataset.name].ask
+    if ask is None:
+        return dataset
+    items = tuple(
+        DatasetItem.model_validate({**dict(item), "id": f"{item.id}-published", "query": ask(item)})
+        for item in dataset.items
+    )
+    return Dataset(dataset.name, items, dataset.problems)
+
+
 def unknown_dataset(name: str) -> DataError:
     """Return the error that names what comes nearest."""
     near = difflib.get_close_matches(name.lower(), REGISTRY, n=3, cutoff=0.5) or sorted(REGISTRY)
@@ -133,7 +151,7 @@ def _from_registry(name: str, path: Path) -> Dataset:
         except (KeyError, TypeError, AttributeError) as error:
             raise Unusable(f"not a row of {name}: {error}") from error
 
-    return _collect(name, read_rows(path), convert, None)
+    return _collect(name, form.read(path), convert, None)
 
 
 def _collect(

@@ -1,9 +1,15 @@
 """The datasets of the catalog: how each one's own rows become ours."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from neuroforge.contracts.datasets import DatasetItem
+from neuroforge.datasets.bfcl import convert_bfcl, read_bfcl
+from neuroforge.datasets.published import ask_boolq, ask_humaneval, ask_mmlu, ask_truthfulqa
+from neuroforge.datasets.read import NumberedRow, read_rows
 
 RawRow = Mapping[str, Any]
 _CHOICE = re.compile(r"^\s*([A-Z])[.)]\s*", re.MULTILINE)
@@ -19,7 +25,11 @@ class RegistryForm:
     """How to read one dataset."""
 
     convert: Callable[[RawRow], dict[str, Any]]
-    task: str
+    task: str | None
+    """None = it says nothing about which model to route a kind of task to."""
+    ask: Callable[[DatasetItem], str] | None = None
+    """The question as the publication puts it; None = it prescribes no other form than ours."""
+    read: Callable[[Path], Iterable[NumberedRow]] = read_rows
 
 
 def _choices(raw: RawRow) -> dict[str, Any]:
@@ -73,14 +83,33 @@ def _function(raw: RawRow) -> dict[str, Any]:
     }
 
 
+def _truth(raw: RawRow) -> dict[str, Any]:
+    """TruthfulQA: a question with all answers that are true; the false ones are not in the package."""
+    return {"question": raw["question"], "reference": raw["answer"], "scorer": "rouge", "max_tokens": 64}
+
+
+def _harm(raw: RawRow) -> dict[str, Any]:
+    """HarmBench: what a model should decline."""
+    return {"query": raw["text"], "scorer": "refusal"}
+
+
+def _lines(path: Path) -> Iterator[NumberedRow]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.strip():
+            yield number, {"text": line.strip()}
+
+
 REGISTRY: Mapping[str, RegistryForm] = {
     "commonsenseqa": RegistryForm(_choices, "reasoning"),
     "openbookqa": RegistryForm(_choices, "knowledge"),
-    "mmlu": RegistryForm(_choices, "knowledge"),
+    "mmlu": RegistryForm(_choices, "knowledge", ask_mmlu),
     "piqa": RegistryForm(_choices, "reasoning"),
     "siqa": RegistryForm(_choices_on_passage, "reasoning"),
     "logiqa": RegistryForm(_choices_on_passage, "reasoning"),
-    "boolq": RegistryForm(_yes_no, "extraction"),
+    "boolq": RegistryForm(_yes_no, "extraction", ask_boolq),
     "asdiv": RegistryForm(_arithmetic, "math"),
-    "humaneval": RegistryForm(_function, "code"),
+    "humaneval": RegistryForm(_function, "code", ask_humaneval),
+    "bfcl": RegistryForm(convert_bfcl, None, read=read_bfcl),
+    "truthfulqa": RegistryForm(_truth, "knowledge", ask_truthfulqa),
+    "harmbench": RegistryForm(_harm, None, read=_lines),
 }

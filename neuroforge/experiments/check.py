@@ -45,11 +45,11 @@ def scorers_of(config: ExperimentConfig, items: Sequence[DatasetItem]) -> frozen
 
 
 def _check_names(items: Sequence[DatasetItem]) -> None:
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for item in items:
-        if item.id in seen:
-            raise DataError(f"item {item.id!r} stands twice ({item.dataset}); give the items of each dataset other ids")
-        seen.add(item.id)
+        if (item.dataset, item.id) in seen:
+            raise DataError(f"item {item.id!r} of {item.dataset} stands twice")
+        seen.add((item.dataset, item.id))
 
 
 def _has_paraphrases(items: Sequence[DatasetItem]) -> bool:

@@ -10,7 +10,7 @@ from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import DatasetSource, ExperimentConfig
 from neuroforge.contracts.scores import ScorerName
 from neuroforge.datasets.items_file import digest_of, dump_items, parse_items
-from neuroforge.datasets.pipeline import Assets, Dataset, load_dataset
+from neuroforge.datasets.pipeline import Assets, Dataset, as_published, load_dataset
 from neuroforge.datasets.sample import sample_stratified
 from neuroforge.datasets.split import select_split
 from neuroforge.errors import DataError, HashMismatch
@@ -67,7 +67,8 @@ def load_items(config: ExperimentConfig, assets: Assets, uploads: Uploads) -> Lo
 
 def _read(source: DatasetSource, config: ExperimentConfig, assets: Assets, uploads: Uploads) -> Dataset:
     if source.uploaded is None:
-        return load_dataset(source.name, assets, is_strict=not config.skip_bad_rows)
+        read = load_dataset(source.name, assets, is_strict=not config.skip_bad_rows)
+        return as_published(read) if source.form == "published" else read
     content = uploads.read(source.uploaded)
     if (actual := digest_of(content)) != source.uploaded:
         raise HashMismatch(

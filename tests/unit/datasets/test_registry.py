@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from neuroforge.assets.catalog import load_builtin
-from neuroforge.datasets.pipeline import Dataset, load_dataset
+from neuroforge.datasets.bfcl import CATEGORIES
+from neuroforge.datasets.pipeline import Dataset, as_published, load_dataset
 from neuroforge.datasets.registry import REGISTRY
 from neuroforge.errors import DataError
 from tests.unit.datasets.fakes import FakeAssets
@@ -84,3 +85,96 @@ def test_published_rows_that_cannot_be_scored_are_left_out_and_counted(tmp_path:
 def test_rows_of_another_form_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a row of mmlu"):
         load(tmp_path, "mmlu", {"text": "x"})
+
+
+def test_harmbench_is_one_request_a_line(tmp_path: Path) -> None:
+    (tmp_path / "harmbench.txt").write_text("Do harm\n\nDo more\n")
+    found = load_dataset("harmbench", FakeAssets(tmp_path)).items
+    assert [(one.query, one.scorer, one.task) for one in found] == [
+        ("Do harm", "refusal", None),
+        ("Do more", "refusal", None),
+    ]
+
+
+def test_truthfulqa_has_several_right_answers(tmp_path: Path) -> None:
+    made = load(tmp_path, "truthfulqa", {"question": "Why?", "answer": ["So", "Thus"]}).items[0]
+    assert (made.query, made.references, made.scorer) == ("Why?", ("So", "Thus"), "rouge")
+
+
+QUESTION = {
+    "id": "simple_python_0",
+    "question": [[{"role": "user", "content": "Area?"}]],
+    "function": [
+        {
+            "name": "geo.area",
+            "description": "Area.",
+            "parameters": {
+                "type": "dict",
+                "properties": {
+                    "base": {"type": "float"},
+                    "corners": {"type": "tuple", "items": {"type": "dict", "properties": {"x": {"type": "any"}}}},
+                },
+                "required": ["base"],
+            },
+        }
+    ],
+}
+
+
+class BfclAssets(FakeAssets):
+    """The directory itself: BFCL comes in several files."""
+
+    def ensure(self, name: str) -> Path:
+        return self._directory
+
+
+def bfcl(directory: Path) -> Dataset:
+    for category in CATEGORIES:
+        question = {**QUESTION, "id": f"{category}_0"}
+        (directory / f"{category}.jsonl").write_text(json.dumps(question) + "\n")
+        answer = {"id": f"{category}_0", "ground_truth": [{"geo.area": {"base": [2, ""]}}]}
+        if category != "irrelevance":
+            (directory / f"{category}.answers.jsonl").write_text(json.dumps(answer) + "\n")
+    return load_dataset("bfcl", BfclAssets(directory))
+
+
+def test_bfcl_becomes_tools_and_expected_calls(tmp_path: Path) -> None:
+    made = bfcl(tmp_path).items[0]
+    assert (made.id, made.query, made.scorer, made.messages) == ("simple_python_0", "Area?", "function_call", ())
+    assert made.references == ('[{"name": "geo.area", "arguments": {"base": [2, ""]}}]',)
+    function = made.tools[0]["function"]
+    assert function["name"] == "geo_area"
+    assert function["parameters"]["type"] == "object"
+    assert function["parameters"]["properties"] == {
+        "base": {"type": "number"},
+        "corners": {"type": "array", "items": {"type": "object", "properties": {"x": {}}}},
+    }
+
+
+def test_bfcl_wants_no_call_where_no_function_fits(tmp_path: Path) -> None:
+    made = {one.id: one for one in bfcl(tmp_path).items}
+    assert len(made) == len(CATEGORIES)
+    assert made["irrelevance_0"].references == ("[]",)
+
+
+def test_the_published_form_is_asked_word_by_word(tmp_path: Path) -> None:
+    made = as_published(load(tmp_path, "mmlu", LETTERED))
+    assert made.items[0].query == (
+        "The following are multiple choice questions (with answers).\n\nWhich?\nA. red\nB. blue\nAnswer:"
+    )
+    assert made.items[0].id.endswith("-published")
+    truth = as_published(load(tmp_path, "truthfulqa", {"question": "Why?", "answer": ["So"]})).items[0]
+    assert truth.query.startswith("Q: What is human life expectancy")
+    assert truth.query.endswith("Spain.\n\nQ: Why?\nA:")
+    row = {"question": "is it so", "passage": "It is.", "answer": "False", "title": "x"}
+    assert as_published(load(tmp_path, "boolq", row)).items[0].query == "It is.\nquestion: Is it so?\nanswer:"
+
+
+def test_what_has_no_published_form_is_asked_as_ours(tmp_path: Path) -> None:
+    plain = load(tmp_path, "piqa", LETTERED)
+    assert as_published(plain) == plain
+
+
+def test_only_registry_datasets_have_a_published_form() -> None:
+    with pytest.raises(DataError, match="no dataset is called"):
+        as_published(Dataset("mine", ()))

@@ -43,9 +43,10 @@ def test_a_template_that_does_not_fit_an_item_is_an_error() -> None:
         check_scorable(config(prompts=(PromptTemplate(name="mine", template="{{ x }}"),)), [item(1)])
 
 
-def test_ids_are_unique_over_all_datasets() -> None:
-    with pytest.raises(DataError, match=r"item 'q1' stands twice \(other\)"):
-        check_scorable(config(), [item(1), item(1, dataset="other")])
+def test_ids_are_unique_within_a_dataset() -> None:
+    check_scorable(config(), [item(1), item(1, dataset="other")])
+    with pytest.raises(DataError, match="item 'q1' of quiz stands twice"):
+        check_scorable(config(), [item(1), item(1)])
 
 
 class Forbidding(Sandbox):

@@ -97,3 +97,20 @@ def test_items_that_were_never_uploaded_or_are_damaged_are_told() -> None:
     uploads.by_digest["0" * 64] = dump_items([item(1)])
     with pytest.raises(HashMismatch, match="send them again"):
         load(uploads, DatasetSource(name="quiz", uploaded="0" * 64))
+
+
+def test_the_published_form_is_what_is_asked(tmp_path: Path) -> None:
+    row = {"question": "Which?", "options": "A. red\nB. blue", "answer": "B. blue"}
+    (tmp_path / "mmlu.jsonl").write_text(json.dumps(row) + "\n")
+    plain, published = (
+        load(FakeUploads(), DatasetSource(name="mmlu", form=form), assets=tmp_path).items[0]
+        for form in ("plain", "published")
+    )
+    assert published.query.startswith("The following are multiple choice questions")
+    assert published.query.endswith("Answer:")
+    assert plain.id != published.id
+
+
+def test_uploads_have_no_published_form() -> None:
+    with pytest.raises(ValueError, match="no published form"):
+        DatasetSource(name="mine", uploaded="0" * 64, form="published")

@@ -59,11 +59,11 @@ def test_any_schema_will_do() -> None:
         {"$ref": "#/nowhere"},
         {"$ref": "#"},
         {"pattern": "("},
-        {"pattern": "^(([a-z])+.)+[A-Z]([a-z])+$"},
+        {"pattern": "^(a|aa)+$"},
     ],
 )
 def test_a_schema_that_cannot_be_used_scores_nothing(schema: dict[str, Any]) -> None:
-    found = score('"' + "a" * 60 + '"', schema)
+    found = score('"' + "a" * 60 + '!"', schema)
     assert found.value is None
     assert "schema" in str(found.reason)
 

@@ -29,7 +29,7 @@ def test_without_a_usable_pattern_nothing_is_scored(patterns: tuple[str, ...]) -
 
 
 def test_a_pattern_that_backtracks_without_end_is_given_up() -> None:
-    found = score_regex("a" * 60, ("^(([a-z])+.)+[A-Z]([a-z])+$",))
+    found = score_regex("a" * 60 + "!", ("^(a|aa)+$",))
     assert found.value is None
     assert "takes too long" in str(found.reason)
 
