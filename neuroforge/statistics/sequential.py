@@ -24,6 +24,7 @@ ALPHA = 1 - LEVEL
 _MAX_BET = 0.5
 _N_HALVINGS = 34
 """Of an interval of width 1 or 2: exact to 1e-9."""
+_EDGE = 1e-15
 Floats = NDArray[np.float64]
 
 
@@ -157,7 +158,7 @@ def _log_parts(a: ArmState, b: ArmState, difference: Any) -> tuple[Floats, Float
     low, high = np.maximum(0.0, -np.asarray(difference)), np.minimum(1.0, 1 - np.asarray(difference))
 
     def likelihood_slope(mean: Floats) -> Floats:
-        other = mean + difference
+        mean, other = (np.clip(one, _EDGE, 1 - _EDGE) for one in (mean, mean + difference))  # sums may round to 1
         first = a.total / other - (a.n - a.total) / (1 - other)
         return np.asarray(first + b.total / mean - (b.n - b.total) / (1 - mean))
 

@@ -101,6 +101,12 @@ def test_swapping_the_arms_turns_the_sign(a: list[float], b: list[float]) -> Non
     assert -1 <= one.difference.low <= one.difference.mean <= one.difference.high <= 1
 
 
+@pytest.mark.parametrize(("a", "b"), [([1.0], [0.0]), ([0.0], [0.0]), ([1.0] * 500, [0.0] * 500)])
+def test_scores_at_the_ends_of_the_scale_give_intervals_too(a: list[float], b: list[float]) -> None:
+    difference = compare_arms(state_of(a), state_of(b)).difference
+    assert -1 <= difference.low <= difference.mean <= difference.high <= 1
+
+
 def test_the_p_value_and_the_sequence_agree() -> None:
     rng = np.random.default_rng(4)
     a, b = state_of(rng.random(400) < 0.62), state_of(rng.random(300) < 0.5)
