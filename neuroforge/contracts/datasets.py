@@ -90,6 +90,8 @@ class Answer(Contract):
     reply: str | None = Field(default=None, repr=False)
     """None when the call failed."""
     finish_reason: str | None = None
+    decision_id: str | None = None
+    """The router's decision behind it, by which it can be rated."""
     n_prompt_tokens: int = Field(default=0, ge=0)
     n_completion_tokens: int = Field(default=0, ge=0)
     latency_s: float | None = Field(default=None, ge=0)

@@ -107,13 +107,13 @@ class Asker:
 
     def _call(self, item: DatasetItem, model_id: str) -> dict[str, Any]:
         if self.settings.is_choice_by_logprob and item.scorer == "choice":
-            found = self.client.label_logprobs(_conversation(item), item.labels, model_id)
+            found = self.client.label_logprobs(conversation_of(item), item.labels, model_id)
             score = score_label_logprobs(found, item.references)
             n_prompt = found.n_prompt_tokens
             return {"reply": score.answer or "", "score": score, "n_prompt_tokens": n_prompt, "n_completion_tokens": 1}
         tools = {"tools": list(item.tools)} if item.tools else {}
         body = self.client.chat(
-            _conversation(item) if item.messages else item.query,
+            conversation_of(item) if item.messages else item.query,
             model=model_id,
             **tools,
             temperature=self.settings.temperature,
@@ -123,7 +123,8 @@ class Asker:
         return _read(body)
 
 
-def _conversation(item: DatasetItem) -> list[JsonObject]:
+def conversation_of(item: DatasetItem) -> list[JsonObject]:
+    """Return the messages that are sent."""
     return [*item.messages, {"role": "user", "content": item.query}]
 
 
@@ -139,6 +140,7 @@ def _read(body: JsonObject) -> dict[str, Any]:
             "finish_reason": choice.get("finish_reason"),
             "n_prompt_tokens": int(usage.get("prompt_tokens", 0)),
             "n_completion_tokens": int(usage.get("completion_tokens", 0)),
+            "decision_id": (body.get("neuroforge") or {}).get("decision_id"),
         }
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise EngineError("the answer is not a chat completion") from error

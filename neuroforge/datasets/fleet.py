@@ -94,7 +94,7 @@ def label_fleet(
         sandbox.check()
     chosen = choose_models(client.models(), plan.model_ids)
     hosted = choose_models(wake(client, chosen), [model.id for model in chosen])
-    contestants = [_contestant(model, plan.concurrency) for model in hosted]
+    contestants = [contestant_of(model, plan.concurrency) for model in hosted]
 
     def score(item: DatasetItem, reply: str) -> Score:
         return score_reply(item, reply, sandbox)
@@ -200,6 +200,7 @@ def wake(client: Fleet, chosen: Sequence[ModelStatus]) -> tuple[ModelStatus, ...
     return client.models()
 
 
-def _contestant(model: ModelStatus, concurrency: int | None) -> Contestant:
+def contestant_of(model: ModelStatus, concurrency: int | None) -> Contestant:
+    """Return the model as it is asked; `concurrency` None = its own slots."""
     slots = model.stats.slots_total if model.stats is not None else 1
     return Contestant(model.id, model.digest, max(1, concurrency or slots))

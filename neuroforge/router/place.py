@@ -111,3 +111,16 @@ def _prior(rows: Stored) -> tuple[Floats, Floats]:
     mean = np.zeros(len(deviations))
     mean[1] = 1.0
     return mean, deviations**2
+
+
+class LinearPlacer:
+    """Both steps over plain arrays: what `neuroforge.datasets.probe` asks for."""
+
+    def choose(self, others: Floats, described: Floats, n_probes: int) -> NDArray[np.intp]:
+        """Return the rows to ask, of (n, m) predicted qualities and (n, d) descriptions."""
+        return choose_probes(Stored(others, described), n_probes)
+
+    def expect(self, others: Floats, described: Floats, rows: NDArray[np.intp], scores: Floats) -> Floats:
+        """Return the new model's quality on all n questions, (n,), by its scores on some rows."""
+        asked = Stored(others[rows], described[rows])
+        return place_model(Probes(asked, scores)).predict(Stored(others, described))[0]

@@ -118,6 +118,23 @@ def test_what_was_learned_survives_the_learners_death(two_models: RunningServer)
         assert client.router_status().n_scored == before.n_scored
 
 
+def test_a_model_is_placed_by_probes_from_a_file(two_models: RunningServer, tmp_path: Path) -> None:
+    questions = [{"question": f"What is {n} + 1?", "reference": n + 1, "max_tokens": 4} for n in range(8)]
+    path = tmp_path / "sums.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in questions))
+    with two_models.admin() as client:
+        until(lambda: ask(two_models, two_models.api_key).reason in LEARNED, "embedder and snapshot are there")
+        before = client.router_status()
+
+        placed = two_models.cli("router", "place", SECOND_MODEL, "--dataset", str(path), "--probes", "5", "--json")
+
+        assert placed.returncode == 0, placed.stderr
+        told = json.loads(placed.stdout)
+        assert (told["n_pool"], told["n_learned"], list(told["quality_of_others"])) == (8, 5, [FIRST_MODEL])
+        assert told["quality_after"] != told["quality_before"]
+        assert client.router_status().n_scored == before.n_scored + 5
+
+
 def test_a_fit_is_applied_decides_and_survives_the_learners_death(
     two_models: RunningServer, tmp_path: Path, potion_path: Path
 ) -> None:

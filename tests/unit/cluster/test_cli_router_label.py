@@ -8,6 +8,8 @@ import pytest
 from tests.unit.cluster.cli_runner import Cli
 from tests.unit.loopback import CHAT, MODEL, Loopback, loopback
 
+NOTHING = {"n_outcomes": 0, "n_scored": 0, "n_dropped": 0}
+
 
 @pytest.fixture
 def server() -> Iterator[Loopback]:
@@ -67,3 +69,18 @@ def test_an_unknown_dataset_is_one_line_with_the_known_ones(cli: Cli, tmp_path: 
     result = cli("router", "label", "--dataset", "mmlue", "--out", str(tmp_path / "o.jsonl"))
     assert result.exit_code == 1
     assert result.stderr.startswith("error: no dataset is called 'mmlue': known are mmlu")
+
+
+def test_a_placement_needs_a_router_that_records(cli: Cli, server: Loopback, quiz: Path) -> None:
+    server.answer_json("GET", "/admin/v1/router", {"version": 1, "rules_version": 1, "record": "none"} | NOTHING)
+    result = cli("router", "place", "small", "--dataset", str(quiz))
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: the router keeps and learns nothing")
+
+
+def test_a_placement_of_a_model_that_is_not_hosted_asks_nothing(cli: Cli, server: Loopback, quiz: Path) -> None:
+    server.answer_json("GET", "/admin/v1/router", {"version": 1, "rules_version": 1, "record": "stats"} | NOTHING)
+    result = cli("router", "place", "large", "--dataset", str(quiz))
+    assert result.exit_code == 1
+    assert "does not host 'large'; it hosts small" in result.stderr
+    assert CHAT not in [one.path for one in server.received]

@@ -1,0 +1,91 @@
+"""A gateway in one process: the router decides, made-up models answer, the learner learns. Implements RoutedFleet."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from neuroforge.contracts.base import JsonObject
+from neuroforge.contracts.chat import LabelLogprobs
+from neuroforge.contracts.models import ModelState, ModelStatus
+from neuroforge.contracts.outcomes import Feedback, FeedbackReceipt, LearnerReport, RouterStatus
+from neuroforge.contracts.routing import Decision, Outcome, RouteOptions
+from neuroforge.router.learner import Learner
+from neuroforge.router.pipeline import LearnedRouter
+from neuroforge.router.records import make_record
+from tests.fakes import endpoint, routing_request, snapshot
+from tests.unit.datasets.fakes import status
+from tests.unit.router.learning import SetClock
+
+
+class LiveFleet:
+    """`reply(model, query)` is what a model says."""
+
+    def __init__(
+        self,
+        router: LearnedRouter,
+        learner: Learner,
+        clock: SetClock,
+        reply: Callable[[str, str], str],
+        model_ids: Sequence[str],
+    ) -> None:
+        self.router, self.learner, self.clock = router, learner, clock
+        self._reply = reply
+        self._model_ids = model_ids
+        self._fleet = snapshot(*(endpoint(name) for name in model_ids))
+        self.asked: list[tuple[str, str]] = []
+        self._exchange()
+
+    def models(self) -> tuple[ModelStatus, ...]:
+        return tuple(status(name, state=ModelState.READY) for name in self._model_ids)
+
+    def router_status(self) -> RouterStatus:
+        return self.learner.status()
+
+    def route(self, messages: list[JsonObject], model: str, **options: Any) -> Decision:
+        return self._decide(messages, options)
+
+    def chat(self, messages: str | list[JsonObject], model: str, **options: Any) -> JsonObject:
+        text = messages if isinstance(messages, str) else messages[-1]["content"]
+        decision = self._decide([{"role": "user", "content": text}], options)
+        self.asked.append((decision.model_id, text))
+        self.router.started(decision)
+        self.router.finished(
+            Outcome(
+                decision_id=decision.decision_id,
+                request_id=decision.request_id,
+                model_id=decision.model_id,
+                policy=decision.policy,
+                status=200,
+                finish_reason="stop",
+                n_prompt_tokens=9,
+                n_completion_tokens=5,
+                latency_s=0.5,
+            )
+        )
+        self._exchange()
+        message = {"role": "assistant", "content": self._reply(decision.model_id, text)}
+        told = {"decision_id": decision.decision_id, "reason": decision.reason}
+        return {"choices": [{"message": message, "finish_reason": "stop"}], "neuroforge": told}
+
+    def label_logprobs(self, prompt: list[JsonObject], labels: Sequence[str], model: str) -> LabelLogprobs:
+        raise AssertionError("nobody asks for these")
+
+    def feedback(self, decision_id: str, score: float) -> FeedbackReceipt:
+        return self.learner.give_feedback(Feedback(decision_id=decision_id, score=score), None)
+
+    def sleep(self, seconds: float) -> None:
+        self.clock.now_s += seconds
+        self._exchange()
+
+    def _decide(self, messages: list[JsonObject], options: dict[str, Any]) -> Decision:
+        route = RouteOptions(**options["neuroforge"]["route"])
+        request = routing_request(body={"messages": messages}, policy="auto", route=route)
+        return self.router.decide(request, self._fleet)
+
+    def _exchange(self) -> None:
+        taken = self.router.buffer.take(len(self.router.buffer))
+        records = tuple(make_record(self.router.describe(one), "stats") for one in taken)
+        version, fit_id = self.router.known
+        report = LearnerReport(replica_id="g", records=records, known_version=version, known_fit=fit_id)
+        reply = self.learner.exchange(report)
+        if reply.snapshot is not None:
+            self.router.take(reply.snapshot)
