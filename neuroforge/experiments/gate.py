@@ -90,4 +90,4 @@ def check_gate(
 
 
 def _say(gate: Gate) -> str:
-    return f"gate `{gate.better} >= {gate.reference}{f' - {gate.margin:g}' if gate.margin else ''}`"
+    return f"`{gate.better} >= {gate.reference}{f' - {gate.margin:g}' if gate.margin else ''}`"

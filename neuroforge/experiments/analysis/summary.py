@@ -25,13 +25,13 @@ def summarise_in_words(
     yield _say_winner(winner, scored, overall, judge)
     yield from (f"As planned: {one.sentence}." for one in overall if one.family == "planned")
     yield from _say_trade(scored, summaries, pareto)
-    yield from _say_slices(comparisons)
+    yield from _say_slices(summaries, comparisons)
     yield from _say_reach(overall)
 
 
 def say_gates(gates: Sequence[GateResult]) -> Iterator[str]:
     """Yield one sentence a gate."""
-    yield from (f"{one.sentence[0].upper()}{one.sentence[1:]}." for one in gates)
+    yield from (f"Gate {one.sentence}." for one in gates)
 
 
 def say_benchmarks(benchmarks: Sequence[BenchmarkScore]) -> Iterator[str]:
@@ -115,18 +115,40 @@ def _say_trade(
             yield f"{one.variant_id} is {saved} than {leader.variant_id}, at {lost} less quality on average."
 
 
-def _say_slices(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    shown = [
-        one
+def _say_slices(summaries: Sequence[MetricSummary], comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Yield who leads on each dataset and task; a task that is a dataset by another name is told once."""
+    told: set[tuple[object, ...]] = set()
+    sentences = []
+    for dataset, task in dict.fromkeys((one.dataset, one.task) for one in summaries if one.dataset or one.task):
+        means = {
+            one.variant_id: one.estimate.mean
+            for one in summaries
+            if one.metric == "quality" and (one.dataset, one.task) == (dataset, task) and one.estimate is not None
+        }
+        key = tuple(means.items())
+        if len(means) < 2 or key in told:
+            continue
+        told.add(key)
+        leader = max(means, key=lambda one: means[one])
+        own = [one for one in comparisons if one.metric == "quality" and (one.dataset, one.task) == (dataset, task)]
+        where = f"On {dataset}" if dataset else f"On {task} tasks"
+        reached = say_value("quality", means[leader])
+        sentences.append(f"{where} {leader} leads with {reached}: {say_lead(leader, own, len(means) - 1)}.")
+    yield from sentences[:MAX_SLICES]
+    if len(sentences) > MAX_SLICES:
+        yield f"{len(sentences) - MAX_SLICES} more datasets and tasks are in the tables."
+
+
+def say_lead(leader: str, comparisons: Sequence[Comparison], n_others: int) -> str:
+    """Return over how many others the corrected tests show a lead, by comparisons of one metric and slice."""
+    n_beaten = sum(
+        one.verdict == ("a_better" if one.a == leader else "b_better")
         for one in comparisons
-        if one.metric == "quality" and (one.dataset or one.task) and one.verdict != "no_difference_shown"
-    ]
-    shown.sort(key=lambda one: one.p_adjusted)
-    for one in shown[:MAX_SLICES]:
-        where = f"On dataset {one.dataset}" if one.dataset else f"On {one.task} tasks"
-        yield f"{where}: {one.sentence}."
-    if len(shown) > MAX_SLICES:
-        yield f"{len(shown) - MAX_SLICES} more differences by dataset or task are in the tables."
+        if leader in (one.a, one.b)
+    )
+    if n_beaten == n_others:
+        return "better than the other" if n_others == 1 else "better than every other"
+    return f"shown against {n_beaten} of {n_others}" if n_beaten else "no difference shown"
 
 
 def _say_reach(overall: Sequence[Comparison]) -> Iterator[str]:
