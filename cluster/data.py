@@ -1,0 +1,155 @@
+"""CellExecutor on Ray Data: places of batches -> ask-actors on the head node -> replies, streamed back.
+
+What is asked lies in a file of the head node and what is answered in the actors' journals there; Ray carries places one
+way and replies the other, so that memory does not grow with the matrix. Nothing that a model or a row does raises in a
+stage: Ray Data would end the whole job (docs/decisions/124).
+"""
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from ray.data import ActorPoolStrategy, DataContext
+
+from cluster.cells import GatewayAddress, GatewayCaller
+from cluster.names import ON_HEAD
+from neuroforge.contracts.experiment_run import Lane
+from neuroforge.contracts.experiments import CellReply
+from neuroforge.errors import DataError, DiskFull
+from neuroforge.experiments.ask import CellAsker
+from neuroforge.experiments.ledger import Ledger
+from neuroforge.experiments.queue import batch_places, read_batch
+
+ACTOR_CPUS = 0.01
+"""An ask-actor waits for replies most of the time; whole CPUs would not be there beside a loaded fleet."""
+MAX_BLOCKS = 2000
+"""Ray Data plans each block on its own, which costs some milliseconds."""
+ROWS_AHEAD = 8
+"""Batches of replies that wait in this process; more wait in Ray's object store, and then the actors wait."""
+
+
+class RayDataExecutor:
+    """Asks a lane by a Data job of its own. Needs a connection to Ray (`ray.init`), from a process on the head node."""
+
+    def __init__(self, gateway: GatewayAddress) -> None:
+        self._gateway = gateway
+
+    async def execute(self, lane: Lane) -> AsyncGenerator[tuple[CellReply, ...], None]:
+        """See CellExecutor. Several lanes may run at once."""
+        pump = _Pump(lane, self._gateway)
+        try:
+            async for row in pump.rows():
+                if row["disk_full"]:
+                    raise DiskFull(row["disk_full"], path=lane.directory)
+                yield tuple(CellReply.model_validate_json(line) for line in row["replies"].splitlines())
+        finally:
+            pump.close()
+
+
+class AskActor:
+    """Ray Data's stage: asks the batches that begin at the places given; called from several threads, works in one."""
+
+    def __init__(self, lane: Lane, gateway: GatewayAddress) -> None:
+        if not Path(lane.directory).is_dir():
+            raise DataError(f"{lane.directory} is not on this node: run experiments from the head node")
+        self._queue = Path(lane.queue)
+        self._caller = GatewayCaller(gateway)
+        self._asker = CellAsker(lane, f"{lane.writer}-{os.getpid()}", self._caller)
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+
+    def __call__(self, block: dict[str, Any]) -> dict[str, Any]:
+        """Return one row a place: replies as JSON lines, or why the journal could not be written."""
+        futures = [asyncio.run_coroutine_threadsafe(self._ask(int(offset)), self._loop) for offset in block["offset"]]
+        rows = [future.result() for future in futures]
+        return {
+            "replies": np.array([replies for replies, _ in rows], dtype=object),
+            "disk_full": np.array([reason for _, reason in rows], dtype=object),
+        }
+
+    def __del__(self) -> None:
+        """Ray Data lets the stage go before it ends the actor: close connections and journal."""
+        asyncio.run_coroutine_threadsafe(self._caller.close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._asker.close()
+
+    async def _ask(self, offset: int) -> tuple[str, str]:
+        try:
+            replies = await self._asker.ask_batch(read_batch(self._queue, offset))
+        except DiskFull as error:
+            return "", error.message
+        return "\n".join(reply.model_dump_json(exclude_defaults=True) for reply in replies), ""
+
+
+class _Pump:
+    """Pulls a Data job's rows in a thread, a few ahead of their reader."""
+
+    def __init__(self, lane: Lane, gateway: GatewayAddress) -> None:
+        self._lane = lane
+        self._gateway = gateway
+        self._room = threading.Semaphore(ROWS_AHEAD)
+        self._is_closed = False
+        self._is_over = False
+
+    async def rows(self) -> AsyncGenerator[dict[str, str], None]:
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Queue[dict[str, str] | BaseException | None] = asyncio.Queue()
+        threading.Thread(target=self._pull, args=(loop, arrived), daemon=True).start()
+        while (row := await arrived.get()) is not None:
+            if isinstance(row, BaseException):
+                raise row
+            self._room.release()
+            yield row
+        self._is_over = True
+
+    def close(self) -> None:
+        """Let no further call start; what is in flight ends by itself, and is journalled."""
+        self._is_closed = True
+        self._room.release()
+        if not self._is_over:
+            ledger = Ledger(Path(self._lane.directory), self._lane.budget)
+            ledger.stop("cancelled")
+            ledger.close()
+
+    def _pull(self, loop: asyncio.AbstractEventLoop, arrived: "asyncio.Queue[Any]") -> None:
+        end: BaseException | None = None
+        try:
+            for row in self._run():
+                if self._is_closed:
+                    return
+                self._room.acquire()
+                loop.call_soon_threadsafe(arrived.put_nowait, row)
+        except BaseException as error:  # noqa: BLE001 - handed over to the reader, who raises it
+            end = error
+        if not self._is_closed:
+            loop.call_soon_threadsafe(arrived.put_nowait, end)
+
+    def _run(self) -> Iterator[dict[str, str]]:
+        lane = self._lane
+        context = DataContext.get_current()
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        logging.getLogger("ray.data").setLevel(logging.WARNING)
+        places = [{"offset": offset} for offset in batch_places(Path(lane.queue))]
+        n_at_once = lane.n_batches_at_once
+        asked = ray.data.from_items(places, override_num_blocks=min(len(places), MAX_BLOCKS)).map_batches(
+            AskActor,
+            batch_size=None,
+            fn_constructor_args=(lane, self._gateway),
+            compute=ActorPoolStrategy(
+                size=1,
+                max_concurrent_calls_per_actor=n_at_once,
+                max_tasks_in_flight_per_actor=n_at_once,
+                enable_true_multi_threading=True,
+            ),
+            num_cpus=ACTOR_CPUS,
+            resources=ON_HEAD,
+        )
+        rows: Iterator[dict[str, str]] = asked.iter_rows()
+        return rows
