@@ -16,6 +16,8 @@ from cluster.fleet import FleetController
 from cluster.handles import StateHandle
 from cluster.names import FLEET_ACTOR, STATE_ACTOR
 from cluster.secrets import read_or_create_token
+from cluster.weights import weights_digest
+from neuroforge.assets.store import AssetStore
 from neuroforge.contracts.fleet import ActivityReport, ApplyRequest, FleetDiff
 from neuroforge.contracts.keys import (
     ApiKey,
@@ -93,11 +95,13 @@ class FleetActor:
         state = StateHandle(get_state_actor(settings))
         home, drain_s = settings.storage.home, settings.gateway.request_timeout
         self._token = ray.get(get_state_actor(settings).internal_token.remote())
+        store = AssetStore(home)
         self._controller = FleetController(
             registry=state,
             deployer=ServeApplications(home, default_builders(home, drain_s, len(settings.models))),
             describe=lambda spec, model_state: describe_model(spec, model_state, settings.gateway.port, os.environ),
             now_s=time.time,
+            digest_of=lambda spec: weights_digest(store, spec),
         )
         self._specs = settings.models
         self._starting = asyncio.Lock()

@@ -7,7 +7,7 @@ what runs is read back from Serve, so a restarted controller finds its fleet as 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from cluster.fleet_diff import compare, differing_fields, is_preloaded, needs_deployment, needs_restart
 from cluster.fleet_model import Describe, FleetModel, Observed
@@ -42,11 +42,16 @@ class FleetController:
         deployer: Deployer,
         describe: Describe,
         now_s: Clock,
+        digest_of: Callable[[ModelSpec], str | None] = lambda _spec: None,
     ) -> None:
+        """Args:
+        digest_of: SHA-256 of a model's weights, where they are known.
+        """
         self._registry = registry
         self._deployer = deployer
         self._describe = describe
         self._now_s = now_s
+        self._digest_of = digest_of
         self._models: dict[str, FleetModel] = {}
         self._lock = asyncio.Lock()
         self._version = 0
@@ -99,7 +104,7 @@ class FleetController:
 
     async def statuses(self) -> tuple[ModelStatus, ...]:
         """Every desired model, in order of id."""
-        return tuple(self._models[model_id].status(self._describe) for model_id in sorted(self._models))
+        return tuple(self._status(self._models[model_id]) for model_id in sorted(self._models))
 
     async def load(self, model_id: str, spec: ModelSpec | None = None) -> ModelStatus:
         """Wish it loaded; with `spec`, add or change it first. Returns before it is ready.
@@ -120,7 +125,7 @@ class FleetController:
             model.is_stale = True
         model.last_used_s = self._now_s()
         self._wake.set()
-        return model.status(self._describe, is_pending=True)
+        return self._status(model, is_pending=True)
 
     async def unload(self, model_id: str) -> ModelStatus:
         """Wish it gone from memory. Returns before it is.
@@ -131,7 +136,7 @@ class FleetController:
         model = self._find(model_id)
         model.is_wanted = False
         self._wake.set()
-        return model.status(self._describe, is_pending=True)
+        return self._status(model, is_pending=True)
 
     async def scale(self, model_id: str, replicas: ReplicaRange) -> ModelStatus:
         """Change how many replicas may run.
@@ -142,7 +147,7 @@ class FleetController:
         spec = self._find(model_id).spec
         model = await self._put(ModelSpec.model_validate(spec.model_dump() | {"replicas": replicas.model_dump()}))
         self._wake.set()
-        return model.status(self._describe, is_pending=True)
+        return self._status(model, is_pending=True)
 
     async def apply(self, request: ApplyRequest) -> FleetDiff:
         """Make the fleet what the request lists; what did not change is not touched.
@@ -256,6 +261,9 @@ class FleetController:
     def _take(self, running: dict[str, Observed]) -> None:
         for model_id, model in self._models.items():
             model.take(running.get(model_id, Observed(ModelState.UNLOADED)), self._now_s())
+
+    def _status(self, model: FleetModel, is_pending: bool = False) -> ModelStatus:
+        return model.status(self._describe, self._digest_of(model.spec), is_pending)
 
     def _find(self, model_id: str) -> FleetModel:
         if (model := self._models.get(model_id)) is None:

@@ -75,7 +75,7 @@ class FleetModel:
             }
         )
 
-    def status(self, describe: Describe, is_pending: bool = False) -> ModelStatus:
+    def status(self, describe: Describe, digest: str | None = None, is_pending: bool = False) -> ModelStatus:
         """What became of the wish, for people; `is_pending` shows the state that a change just asked for leads to."""
         endpoint = self.endpoint(describe)
         state = endpoint.state
@@ -97,6 +97,7 @@ class FleetModel:
             tags=self.spec.tags,
             price=self.spec.price,
             keep_alive=self.spec.keep_alive,
+            digest=digest,
         )
 
     def _shown_state(self) -> ModelState:

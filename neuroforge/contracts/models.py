@@ -186,7 +186,7 @@ class ModelStatus(Contract):
     price: Price = Price()
     keep_alive: Duration | None = None
     digest: str | None = None
-    """SHA-256 of the weights, where they are a file of ours."""
+    """What changes when the weights do: SHA-256 of a catalog entry's files, of a path's names, sizes and times."""
 
 
 class ModelEndpoint(Contract):
