@@ -12,6 +12,7 @@ from neuroforge.contracts.outcomes import (
     LearnerReply,
     LearnerReport,
     OutcomeRecord,
+    PurgeReport,
     RecordLevel,
     RouterStatus,
 )
@@ -92,6 +93,6 @@ class LearnerHandle:
         """See OutcomeData."""
         return await call(self._actor.export.remote(path, after_seq, for_fit), WHO, SLOW_TIMEOUT_S)
 
-    async def purge(self, actor: str | None = None, before_s: float | None = None) -> int:
+    async def purge(self, actor: str | None = None, before_s: float | None = None) -> PurgeReport:
         """See OutcomeData."""
         return await call(self._actor.purge.remote(actor, before_s), WHO, SLOW_TIMEOUT_S)

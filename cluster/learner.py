@@ -21,10 +21,12 @@ from neuroforge.contracts.outcomes import (
     FitUpload,
     LearnerReply,
     OutcomeRecord,
+    PurgeReport,
     RouterStatus,
 )
 from neuroforge.contracts.rules import Insight, RoutingRules, RulesEntry
 from neuroforge.errors import DataError, NeuroForgeError
+from neuroforge.experiments.purge import add_experiments, prune_cache, purge_experiments
 from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.fit_bytes import load_router_bytes, pack_router
 from neuroforge.router.fit_upload import read_upload
@@ -38,6 +40,8 @@ from neuroforge.storage.rules import SqlRulesTable
 
 logger = logging.getLogger(__name__)
 TEND_EVERY_S = 2.0
+PRUNE_EVERY_S = 600.0
+"""How long after the retention a kept reply of an experiment may stay on disk; it is not used any more before."""
 _N_THREADS = 8
 _NICENESS = 10
 """Learning waits where it competes with answering: on a machine with few cores both share them."""
@@ -49,6 +53,7 @@ class LearnerActor:
     def __init__(self, settings: Settings) -> None:
         os.nice(_NICENESS)
         self._options = LearnerOptions(settings.router.record, settings.router.retention, settings.router.half_life)
+        self._experiments = settings.storage.home / "experiments"
         self._store = open_outcomes(settings.storage.outcomes_url)
         self._embedder = _find_embedder(settings)
         self._rules = Rulebook(
@@ -109,15 +114,16 @@ class LearnerActor:
 
     def summary(self) -> DataSummary:
         """See OutcomeData."""
-        return self._store.summary(self._options.record, self._options.retention_s)
+        return add_experiments(self._store.summary(self._options.record, self._options.retention_s), self._experiments)
 
     def export(self, path: str, after_seq: int, for_fit: bool) -> int:
         """See OutcomeData."""
         return self._store.export(Path(path), after_seq, time.time(), for_fit)
 
-    def purge(self, actor: str | None, before_s: float | None) -> int:
+    def purge(self, actor: str | None, before_s: float | None) -> PurgeReport:
         """See OutcomeData."""
-        return self._learner.purge(actor, before_s)
+        report = PurgeReport(n_outcomes=self._learner.purge(actor, before_s))
+        return report if actor is not None else purge_experiments(report, self._experiments, before_s)
 
     def close(self) -> None:
         """Save; called before the actor is ended on purpose."""
@@ -136,10 +142,14 @@ class LearnerActor:
             logger.warning("router.fit was not applied", extra={"path": str(directory), "reason": error.message})
 
     def _tend(self) -> None:
+        next_prune_s = 0.0
         while True:
             time.sleep(TEND_EVERY_S)
             try:
                 self._learner.tend()
+                if (now_s := time.time()) >= next_prune_s:
+                    next_prune_s = now_s + PRUNE_EVERY_S
+                    prune_cache(self._experiments, now_s - self._options.retention_s)
             except Exception:
                 logger.exception("tending the outcomes failed; it is tried again")
 

@@ -63,7 +63,10 @@ def purge(
     is_offline: OfflineOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete outcomes, feedback, embeddings, texts and what was learned of them, our Parquet exports included."""
+    """Delete outcomes, feedback, embeddings, texts and what was learned of them, our Parquet exports included.
+
+    Without --key also the texts of experiments: their numbers stay.
+    """
     from cluster.cli.data_desk import open_data_desk
 
     before_s = _before(older_than)
@@ -77,6 +80,10 @@ def purge(
         print_json(report)
     else:
         typer.echo(f"{report.n_outcomes} outcomes deleted, with all that belonged to them")
+        if key_id is None:
+            typer.echo(
+                f"texts of {report.n_experiments} experiments and {report.n_cached_replies} kept replies deleted"
+            )
 
 
 def print_summary(found: "DataSummary") -> None:
@@ -86,6 +93,7 @@ def print_summary(found: "DataSummary") -> None:
         f"{found.n_outcomes} outcomes, {found.n_feedback} feedback, {found.n_embeddings} embeddings, "
         f"{found.n_texts} texts; {bytes_text(found.bytes_on_disk)}"
     )
+    typer.echo(f"{found.n_experiments} experiments with their texts, {found.n_cached_replies} replies kept for reuse")
     if found.oldest_s is not None:
         typer.echo(f"from {time_text(found.oldest_s)} to {time_text(found.newest_s)}")
     for place in found.places:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from cluster.cli.shared import Shared
 from neuroforge.contracts.keys import AuditEvent
 from neuroforge.contracts.outcomes import DataSummary, ExportReport, PurgeReport
+from neuroforge.experiments.purge import add_experiments, purge_experiments
 
 if TYPE_CHECKING:
     from neuroforge.settings import Settings
@@ -58,11 +59,12 @@ class OfflineData:
     def __init__(self, store: "OutcomeStore", settings: "Settings") -> None:
         self._store = store
         self._settings = settings
+        self._experiments = settings.storage.home / "experiments"
 
     def data_summary(self) -> DataSummary:
         """What is kept, and where."""
         router = self._settings.router
-        return self._store.summary(router.record, router.retention)
+        return add_experiments(self._store.summary(router.record, router.retention), self._experiments)
 
     def export_data(self, path: str, after_seq: int = 0, for_fit: bool = False) -> ExportReport:
         """Write outcomes as Parquet."""
@@ -74,7 +76,8 @@ class OfflineData:
         """Delete; the learner learns anew from the rest when it starts."""
         n_outcomes = self._store.purge(actor, before_s)
         self._note("data.purge", actor)
-        return PurgeReport(n_outcomes=n_outcomes)
+        report = PurgeReport(n_outcomes=n_outcomes)
+        return report if actor is not None else purge_experiments(report, self._experiments, before_s)
 
     def _note(self, action: str, target: str | None) -> None:
         from neuroforge.storage.store import open_store

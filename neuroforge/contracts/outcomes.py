@@ -144,6 +144,10 @@ class DataSummary(Contract):
     n_texts: int = Field(ge=0)
     oldest_s: float | None = None
     newest_s: float | None = None
+    n_experiments: int = Field(default=0, ge=0)
+    """Experiments with items and replies."""
+    n_cached_replies: int = Field(default=0, ge=0)
+    """Replies that experiments may use again, at most as old as the retention."""
     bytes_on_disk: int = Field(ge=0)
     places: tuple[str, ...] = ()
     """Every file or table that holds something."""
@@ -171,6 +175,9 @@ class PurgeReport(Contract):
     """What was deleted."""
 
     n_outcomes: int = Field(ge=0)
+    n_experiments: int = Field(default=0, ge=0)
+    """Experiments whose texts went; their numbers stay."""
+    n_cached_replies: int = Field(default=0, ge=0)
 
 
 class FitUpload(Contract):

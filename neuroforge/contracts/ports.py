@@ -40,6 +40,7 @@ from neuroforge.contracts.outcomes import (
     LearnerReply,
     LearnerReport,
     OutcomeRecord,
+    PurgeReport,
     RouterStatus,
 )
 from neuroforge.contracts.routing import Completed, Decision, FleetSnapshot, Outcome, RoutingRequest, Spent, StreamEvent
@@ -365,8 +366,8 @@ class OutcomeData(Protocol):
         """Write Parquet on the head node, `for_fit` only outcomes with text and score; returns rows."""
         ...
 
-    async def purge(self, actor: str | None = None, before_s: float | None = None) -> int:
-        """Delete outcomes, feedback, embeddings and texts; returns how many outcomes went."""
+    async def purge(self, actor: str | None = None, before_s: float | None = None) -> PurgeReport:
+        """Delete outcomes, feedback, embeddings and texts; without `actor` those of experiments too."""
         ...
 
 

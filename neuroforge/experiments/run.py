@@ -25,6 +25,7 @@ from neuroforge.experiments.layout import CacheWindow, Layout, is_in_turn, lay_o
 from neuroforge.experiments.ledger import Ledger
 from neuroforge.experiments.matrix import Matrix, make_variants
 from neuroforge.experiments.progress import ProgressTracker
+from neuroforge.experiments.purge import LOCK
 from neuroforge.experiments.score import Scorer
 from neuroforge.experiments.session import RunSession
 from neuroforge.experiments.tables import CELLS
@@ -68,7 +69,7 @@ class ExperimentRunner:
     def __init__(self, directory: Path, parts: RunnerParts) -> None:
         self.directory = directory.absolute()
         self._parts = parts
-        self._lock = FileLock(self.directory / "run.lock")
+        self._lock = FileLock(self.directory / LOCK)
         self._ledger: Ledger | None = None
 
     async def setup_experiment(

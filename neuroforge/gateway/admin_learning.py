@@ -74,7 +74,7 @@ def data_router(parts: GatewayParts, desk: Desk) -> APIRouter:
         before_s: Annotated[float | None, Query(ge=0, allow_inf_nan=False)] = None,
     ) -> Response:
         admit_admin(desk, request, "data.purge", actor)
-        return one(PurgeReport(n_outcomes=await _data_of(parts).purge(actor, before_s)))
+        return one(await _data_of(parts).purge(actor, before_s))
 
     return router
 

@@ -10,6 +10,7 @@ from neuroforge.contracts.outcomes import (
     LearnerReply,
     LearnerReport,
     OutcomeRecord,
+    PurgeReport,
     RouterStatus,
 )
 from neuroforge.contracts.routing import Decision, Outcome
@@ -97,6 +98,6 @@ class FakeData:
         self.calls.append(("export", path, after_seq, for_fit))
         return 2
 
-    async def purge(self, actor: str | None = None, before_s: float | None = None) -> int:
+    async def purge(self, actor: str | None = None, before_s: float | None = None) -> PurgeReport:
         self.calls.append(("purge", actor, before_s))
-        return 2
+        return PurgeReport(n_outcomes=2)
