@@ -18,8 +18,8 @@ def check_scorable(config: ExperimentConfig, items: Sequence[DatasetItem], sandb
         items: As `experiments.items.load_items` gives them.
         sandbox: Where replies' code would run; tried if there is code. None = not here.
     Raises:
-        DataError: No items; quality of an item that has neither reference nor judge; consistency of a single asking;
-            templates and items that do not fit.
+        DataError: No items; quality of an item that has neither reference nor judge; a judge without work;
+            consistency of a single asking; templates and items that do not fit.
         SandboxUnavailable: Code cannot be run safely, and running it otherwise was not allowed.
     """
     if not items:
@@ -32,6 +32,11 @@ def check_scorable(config: ExperimentConfig, items: Sequence[DatasetItem], sandb
         raise DataError(
             f"quality: {len(without)} of {len(items)} items have neither reference nor tests (first: {without[0]!r}), "
             "and no judge is named; give references, set `judge`, or measure speed, consistency and cost only"
+        )
+    if config.judge is not None and "judge" not in scorers:
+        raise DataError(
+            f"judge: every item has a scorer of its own ({', '.join(sorted(scorers))}), so there is nothing for "
+            f"{config.judge.model_id!r} to judge; set scorer to `judge`, or name no judge"
         )
     if "consistency" in config.metrics and config.repeats == 1 and not _has_paraphrases(items):
         raise DataError("consistency: needs repeats above 1, or items that share `paraphrase_of`")

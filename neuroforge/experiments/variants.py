@@ -6,6 +6,7 @@ from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import ExperimentConfig, Variant
 from neuroforge.contracts.models import ModelStatus
 from neuroforge.errors import DataError, ModelNotFound, RequestError
+from neuroforge.experiments.family import check_judge
 
 
 def check_names(config: ExperimentConfig, variants: Sequence[Variant], hosted: Sequence[ModelStatus]) -> None:
@@ -14,6 +15,7 @@ def check_names(config: ExperimentConfig, variants: Sequence[Variant], hosted: S
     Raises:
         RequestError: Names the variants that there are.
         ModelNotFound: Of the judge.
+        ConfigError: The judge is of a contestant's family.
     """
     named = [name for gate in config.gates for name in (gate.better, gate.reference)]
     named += [name for pair in config.planned for name in pair]
@@ -26,6 +28,7 @@ def check_names(config: ExperimentConfig, variants: Sequence[Variant], hosted: S
             model_id=config.judge.model_id,
             known=known,
         )
+    check_judge(config, hosted)
 
 
 def find_variant(name: str, variants: Sequence[Variant]) -> Variant:

@@ -30,8 +30,11 @@ def cohens_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> Inter
 
     table = np.zeros((len(number), len(number)))
     np.add.at(table, ([number[one] for one in first], [number[one] for one in second]), 1)
-    result = kappa_of(table)  # its interval is a 95 % one
+    with np.errstate(invalid="ignore"):  # a rater who never varies leaves a variance of 0, give or take rounding
+        result = kappa_of(table)  # its interval is a 95 % one
     kappa = float(result.kappa)
+    if len(set(first)) < 2 or len(set(second)) < 2:
+        return Interval(kappa, -1.0, 1.0, len(first), "Cohen's kappa; no interval, since one rater never varies")
     low, high = max(-1.0, float(result.kappa_low)), min(1.0, float(result.kappa_upp))
     return Interval(kappa, min(low, kappa), max(high, kappa), len(first), "Cohen's kappa, large-sample")
 

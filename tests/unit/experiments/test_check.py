@@ -61,3 +61,9 @@ def test_code_needs_a_sandbox_before_anything_is_asked() -> None:
     with pytest.raises(SandboxUnavailable):
         check_scorable(config(), [code], Forbidding())
     check_scorable(config(), [item(1)], Forbidding())
+
+
+def test_a_judge_needs_something_to_judge() -> None:
+    with pytest.raises(DataError, match=r"judge: every item has a scorer of its own \(normalized\)"):
+        check_scorable(config(judge=Judge(model_id="b")), [item(1)])
+    check_scorable(config(judge=Judge(model_id="b"), scorer="judge"), [item(1)])

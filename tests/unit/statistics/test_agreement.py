@@ -41,3 +41,8 @@ def test_items_answered_once_say_nothing_about_agreement() -> None:
 def test_nothing_answered_twice_is_refused() -> None:
     with pytest.raises(DataError, match="repeats"):
         self_agreement([["a"], []], rng=np.random.default_rng(0))
+
+
+def test_a_rater_who_never_varies_agrees_as_chance_would() -> None:
+    found = cohens_kappa([1, 1, 1], [1, 1, -1])
+    assert (found.mean, found.low, found.high) == (0.0, -1.0, 1.0)
