@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -74,7 +75,8 @@ class AppendLog:
             try:
                 self._write(content)
             except OSError as error:
-                self._file.truncate(begun_at)
+                with suppress(OSError):  # the first error is the one to tell; the next writer cuts what is left
+                    self._file.truncate(begun_at)
                 raise _full(self.path, error) from error
             self._n_unsynced += len(lines)
             if self._n_unsynced >= SYNC_ROWS or self._clock() - self._synced_at_s >= SYNC_S:

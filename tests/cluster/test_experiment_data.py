@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.cluster.test_ray_for_users import ray_environment
 from tests.counting_engine import counting
 from tests.killed_matrix import N_KILLS, MatrixCommand, kill_at_random
@@ -15,6 +17,7 @@ def command(server: RunningServer, directory: Path, url: str, n_items: int = N_I
     return MatrixCommand(directory, url, n_items, "ray", MODELS, environment)
 
 
+@pytest.mark.timeout(900)  # 22 drivers that each connect to Ray
 def test_a_killed_run_repeats_only_calls_in_flight(gateway: RunningServer, tmp_path: Path) -> None:
     n_cells = 2 * N_ITEMS
     with counting(MODELS.split(","), N_SLOTS, latency_s=0.02) as (engine, url):

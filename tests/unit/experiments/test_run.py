@@ -1,6 +1,8 @@
 """Configuration -> calls -> cells.parquet: budgets, failures, resumption, cache."""
 
 from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from neuroforge.contracts.analysis import CELL_COLUMNS
-from neuroforge.contracts.experiment_run import MatrixResult
-from neuroforge.contracts.experiments import Budget, CellRequest, Decoding, Gate, Judge, PromptTemplate
+from neuroforge.contracts.experiment_run import Lane, MatrixResult
+from neuroforge.contracts.experiments import (
+    Budget,
+    CellReply,
+    CellRequest,
+    Decoding,
+    Gate,
+    Judge,
+    Progress,
+    PromptTemplate,
+)
 from neuroforge.contracts.models import EngineStats, ModelState
 from neuroforge.errors import (
     ConflictError,
@@ -21,6 +32,7 @@ from neuroforge.errors import (
     ModelNotFound,
     RequestError,
 )
+from neuroforge.experiments.local import LocalExecutor
 from neuroforge.experiments.matrix import Matrix
 from tests.unit.experiments.run_fakes import Bench, FakeCaller, FakeHosted, config, failing, item, items, status
 
@@ -359,3 +371,21 @@ def test_cell_ids_are_the_same_everywhere_and_follow_the_content() -> None:
     )
     assert ids[0] == others[0]
     assert ids[1] != others[1]
+
+
+async def test_a_full_disk_ends_the_run_and_the_next_goes_on(tmp_path: Path) -> None:
+    class FullAfterOne(LocalExecutor):
+        async def execute(self, lane: Lane) -> AsyncGenerator[tuple[CellReply, ...], None]:
+            async with aclosing(super().execute(lane)) as replies:
+                async for one in replies:
+                    yield one
+                    raise DiskFull("journal: No space left on device")
+
+    bench = Bench(tmp_path)
+    with pytest.raises(DiskFull, match="No space left"):
+        await bench.run(config(), items(300), executor=FullAfterOne(bench.caller))
+    kept = Progress.model_validate_json((tmp_path / "experiments" / "exp-1" / "progress.json").read_bytes())
+    assert 0 < kept.n_done < 300
+    result = await bench.run(config())
+    assert result.state == "done"
+    assert len({row["cell_id"] for row in rows_of(result)}) == 300
