@@ -55,6 +55,8 @@ def apply(
 def print_status(found: "RouterStatus") -> None:
     """Write it for people."""
     fit = f"fit {found.fit_id[:12]}" if found.fit_id else "no fit (neuroforge router fit, then router apply)"
+    if found.has_clusters:
+        fit += ", learning by kinds found in the traffic"
     typer.echo(f"router version {found.version}; {fit}; rules version {found.rules_version}")
     typer.echo(
         f"record {found.record}: {found.n_outcomes} outcomes, {found.n_scored} of them scored, {found.n_dropped} lost"

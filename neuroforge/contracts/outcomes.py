@@ -83,6 +83,8 @@ class LearnerReport(Contract):
     """Records lost since the last report because the buffer was full."""
     known_version: int = Field(default=0, ge=0)
     known_fit: str = ""
+    clusters: bytes | None = Field(default=None, repr=False)
+    """Kinds that the replica found in its traffic, while there is no fit: means of many texts (router/clusters.py)."""
 
 
 class LearnerSnapshot(Contract):
@@ -90,9 +92,9 @@ class LearnerSnapshot(Contract):
 
     version: int = Field(ge=1)
     fit_id: str = ""
-    """SHA-256 of the fitted router; empty = none was applied."""
+    """SHA-256 of the fitted router; `clusters-` and a hash = no fit, but kinds of traffic; empty = neither."""
     fit: bytes | None = Field(default=None, repr=False)
-    """The fitted router, only when the replica's known_fit is another."""
+    """The fitted router or the kinds, only when the replica's known_fit is another."""
     online: bytes = Field(repr=False)
     rules: RoutingRules
     best_single: str | None = None
@@ -131,6 +133,8 @@ class RouterStatus(Contract):
     uplift_reason: str | None = None
     """Why there is none, for example too few scored outcomes."""
     n_outcomes_by_model: dict[str, float] = Field(default_factory=dict)
+    has_clusters: bool = False
+    """Whether kinds of requests were found in the traffic to learn by; a fit has its own."""
 
 
 class DataSummary(Contract):

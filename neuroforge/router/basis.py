@@ -14,6 +14,8 @@ from neuroforge.router.softmax import softmax
 Floats = NDArray[np.float64]
 
 N_TASKS = len(TASK_TYPES)
+N_SHARED = 1 + N_TASKS
+"""Columns with which every basis begins that is made without a fit."""
 N_EXAMPLES = sum(len(texts) for texts in PROTOTYPES.values())
 EMBEDDING_SCALE, MARK_SCALE = 4.0, 0.5
 """Of unit embeddings and standardised surface marks in the distance to an example: at these a text belongs to about
@@ -44,18 +46,25 @@ class ExampleBasis:
         examples = extract_texts([text for texts in PROTOTYPES.values() for text in texts], embedder)
         self._mean = examples.surface.mean(axis=0, dtype=np.float64)
         self._deviation = np.maximum(examples.surface.std(axis=0, dtype=np.float64), MIN_DEVIATION)
-        self._points = self._place(examples)
+        self._points = self.place(examples)
         self._squares = (self._points**2).sum(axis=1)
 
     def basis(self, features: FeatureMatrix) -> Floats:
         """Return (n, n_examples): shares that sum to 1, less an even share."""
-        points = self._place(features)
-        closeness = points @ self._points.T - self._squares / 2
-        return np.asarray(softmax(closeness) - 1.0 / len(self._squares))
+        return soft_shares(self.place(features), self._points, self._squares)
 
-    def _place(self, features: FeatureMatrix) -> Floats:
+    def place(self, features: FeatureMatrix) -> Floats:
+        """Return (n, dimension + n_surface): where distances are compared."""
         marks = (features.surface - self._mean) / self._deviation
         return np.hstack([EMBEDDING_SCALE * features.embedding.astype(np.float64), MARK_SCALE * marks])
+
+
+def soft_shares(points: Floats, centres: Floats, squares: Floats) -> Floats:
+    """Return (n, n_centres): how much each point belongs to each centre, summing to 1, less an even share.
+
+    `squares` are the squared lengths of the centres.
+    """
+    return np.asarray(softmax(points @ centres.T - squares / 2) - 1.0 / len(squares))
 
 
 def basis_of(described_by: FittedBasis | None, features: FeatureMatrix, task_probabilities: Floats) -> Floats:
@@ -64,7 +73,7 @@ def basis_of(described_by: FittedBasis | None, features: FeatureMatrix, task_pro
     Its length is fixed for a given fit.
 
     Args:
-        described_by: The fit, or an ExampleBasis where there is none; None = nothing but the tasks.
+        described_by: The fit, or what stands in for it (ExampleBasis, ClusterBasis); None = nothing but the tasks.
         features: One conversation, a matrix of one row.
         task_probabilities: (N_TASKS,), in the order of TASK_TYPES.
     """

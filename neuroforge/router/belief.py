@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from neuroforge.contracts.outcomes import LearnerSnapshot
 from neuroforge.errors import DataError
+from neuroforge.router.clusters import PREFIX, Clusters
 from neuroforge.router.features import FeatureMatrix
 from neuroforge.router.online import OnlinePosterior
 from neuroforge.router.rules import RulesView
@@ -78,6 +79,8 @@ class Belief:
     """None = nothing was learned since the fit."""
     unlearned: OnlinePosterior | None = None
     """The same without any outcome: how wide beliefs were at first."""
+    clusters: Clusters | None = None
+    """Kinds of requests that the posteriors look at, where there is no fit."""
     best_single: str | None = None
     """Where the holdout's requests go; None = there is no holdout."""
 
@@ -89,13 +92,15 @@ def build_belief(snapshot: LearnerSnapshot, previous: Belief | None, load_fit: L
     Raises:
         DataError: The fit is missing or cannot be used, or the posteriors cannot be read.
     """
-    fitted = None
-    if snapshot.fit is not None:
+    fitted, clusters = None, None
+    if snapshot.fit is not None and snapshot.fit_id.startswith(PREFIX):
+        clusters = Clusters.from_bytes(snapshot.fit)
+    elif snapshot.fit is not None:
         fitted = load_fit(snapshot.fit)
     elif snapshot.fit_id:
         if previous is None or previous.fit_id != snapshot.fit_id:
             raise DataError(f"snapshot {snapshot.version} names the fit {snapshot.fit_id[:12]} without bringing it")
-        fitted = previous.fitted
+        fitted, clusters = previous.fitted, previous.clusters
     online = _read_online(snapshot)
     return Belief(
         version=snapshot.version,
@@ -104,6 +109,7 @@ def build_belief(snapshot: LearnerSnapshot, previous: Belief | None, load_fit: L
         fitted=fitted,
         online=online,
         unlearned=None if online is None else OnlinePosterior(online.prior_variances),
+        clusters=clusters,
         best_single=snapshot.best_single,
     )
 

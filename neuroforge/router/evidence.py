@@ -47,6 +47,13 @@ class Evidence:
         self.moment += weight * residual * basis
         self.weight += weight
 
+    def carried(self, n_shared: int, n_basis: int) -> "Evidence":
+        """Return what the first `n_shared` columns say, in a basis of `n_basis` columns."""
+        information, moment = np.zeros((n_basis, n_basis)), np.zeros(n_basis)
+        information[:n_shared, :n_shared] = self.information[:n_shared, :n_shared]
+        moment[:n_shared] = self.moment[:n_shared]
+        return Evidence(information, moment, self.weight, self.up, self.down, self.changed_at_s)
+
     def multiply(self, factor: float) -> None:
         """Let everything count `factor` times."""
         self.information *= factor

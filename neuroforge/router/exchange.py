@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from neuroforge.contracts.outcomes import LearnerReport, OutcomeRecord, RecordLevel
 from neuroforge.contracts.ports import Clock, Learner, Metrics
 from neuroforge.errors import NeuroForgeError
+from neuroforge.router.clusters import find_clusters
 from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.pipeline import FAILURES, LearnedRouter
 from neuroforge.router.records import make_record
@@ -87,6 +88,7 @@ class RouterExchange:
         if n_new:
             self._metrics.count(DROPPED, n_new)
             self._n_dropped += n_new
+        clusters = await self._find_clusters()
         version, fit_id = self._router.known
         report = LearnerReport(
             replica_id=self._replica_id,
@@ -94,6 +96,7 @@ class RouterExchange:
             n_dropped=self._n_dropped,
             known_version=max(version, self._known_bad),
             known_fit=fit_id,
+            clusters=clusters,
         )
         self._n_tries += 1
         try:
@@ -111,6 +114,12 @@ class RouterExchange:
             except NeuroForgeError:
                 self._known_bad = reply.snapshot.version
                 raise
+
+    async def _find_clusters(self) -> bytes | None:
+        """Kinds of this replica's requests. Where the learner does not get them, a later sample gives others."""
+        taken = self._router.take_sample()
+        found = None if taken is None else await asyncio.to_thread(find_clusters, *taken)
+        return None if found is None else found.to_bytes()
 
     async def _fill_batch(self) -> None:
         buffer = self._router.buffer

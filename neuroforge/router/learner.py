@@ -1,5 +1,6 @@
 """reports -> store -> posterior -> snapshot; feedback -> score -> posterior. The single writer of what is learned."""
 
+import logging
 import threading
 from collections.abc import Sequence
 
@@ -14,15 +15,18 @@ from neuroforge.contracts.outcomes import (
 )
 from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.routing import Decision
-from neuroforge.errors import NotFound
+from neuroforge.errors import DataError, NotFound
+from neuroforge.router.clusters import PREFIX
 from neuroforge.router.feedback import Standing, explicit_score, failure_weight, judge_feedback
 from neuroforge.router.holdout import best_single, measure_uplift
 from neuroforge.router.learner_input import LearnerOptions, LiveRules, Packed, pack
-from neuroforge.router.lessons import Lessons, PriorOf
+from neuroforge.router.lessons import Lessons, PriorOf, is_fitless
 from neuroforge.router.scored import ScoredDecision
 from neuroforge.storage.learner_state import Lesson
 from neuroforge.storage.outcome_rows import OutcomeRow, basis_bytes, storable_text
 from neuroforge.storage.outcomes import Held, Learned, NewOutcome, OutcomeStore, Statement
+
+logger = logging.getLogger(__name__)
 
 PUBLISH_EVERY_S = 0.3
 N_MEASURED = 5_000
@@ -67,6 +71,7 @@ class Learner:
                 self._learn(packed.rows)
                 self._rules.observe(Decision.model_validate_json(row.decision) for row in packed.rows)
             self._lessons.note_dropped(packed.n_dropped)
+            self._adopt(packed.clusters)
             self._publish_when_due()
             self._lessons.save_when_due()
             return self._reply(packed)
@@ -109,7 +114,8 @@ class Learner:
         with self._lock:
             return RouterStatus(
                 version=self._lessons.version,
-                fit_id=self._lessons.fit_id,
+                fit_id="" if is_fitless(self._lessons.fit_id) else self._lessons.fit_id,
+                has_clusters=self._lessons.fit_id.startswith(PREFIX),
                 rules_version=self._rules.live.version,
                 record=self._options.record,
                 n_outcomes=self._counts.n_outcomes,
@@ -136,7 +142,7 @@ class Learner:
         n_outcomes = self._store.purge(actor, before_s)
         with self._lock:
             self._recount()
-            self._lessons.relearn()
+            self._lessons.forget()
             self._publish()
         return n_outcomes
 
@@ -169,6 +175,15 @@ class Learner:
         self._counts = self._counts.plus(fresh)
         self._has_changed = self._has_changed or any(one.learned_weight is not None for one in fresh)
 
+    def _adopt(self, clusters: bytes | None) -> None:
+        if clusters is None or self._options.record == "none":
+            return
+        try:
+            if self._lessons.adopt(clusters):
+                self._publish()
+        except DataError as error:
+            logger.warning("kinds found in the traffic cannot be used", extra={"reason": error.message})
+
     def _judged(self, row: OutcomeRow) -> NewOutcome:
         fit_id = self._lessons.fit_of(row.router_version)
         if not row.is_failure:
@@ -187,7 +202,7 @@ class Learner:
 
     def _is_late(self, held: Held) -> bool:
         age_s = self._clock() - held.record.at_s
-        return held.fit_id != self._lessons.fit_id or age_s > LATE_HALF_LIVES * self._options.half_life_s
+        return not self._lessons.knows(held.fit_id) or age_s > LATE_HALF_LIVES * self._options.half_life_s
 
     def _rate(self, held: Held, statement: Statement) -> None:
         record, weight = held.record, held.learned_weight
@@ -201,7 +216,7 @@ class Learner:
             changes.append(Learned(statement.decision_id, statement.score, weight, record.at_s))
         redo_seq = self._store.rate(statement, weight, changes)
         lessons = [
-            Lesson(record.outcome.model_id, basis, one.score - record.base_quality, one.weight, one.at_s)
+            Lesson(record.outcome.model_id, basis, one.score - record.base_quality, one.weight, one.at_s, held.fit_id)
             for one in changes
             if basis is not None and record.base_quality is not None
         ]
@@ -259,4 +274,4 @@ def _lesson(new: NewOutcome) -> Lesson | None:
     row = new.row
     if new.learned_weight is None or new.score is None or row.basis is None or row.base_quality is None:
         return None
-    return Lesson(row.model_id, row.basis, new.score - row.base_quality, new.learned_weight, row.at_s)
+    return Lesson(row.model_id, row.basis, new.score - row.base_quality, new.learned_weight, row.at_s, new.fit_id)

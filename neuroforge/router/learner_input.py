@@ -40,6 +40,7 @@ class Packed(NamedTuple):
     n_dropped: int
     known_version: int
     known_fit: str
+    clusters: bytes | None = None
 
 
 def pack(report: LearnerReport, level: RecordLevel) -> Packed:
@@ -54,4 +55,4 @@ def pack_row(record: OutcomeRecord, level: RecordLevel) -> OutcomeRow | None:
 
 def pack_around(report: LearnerReport, rows: list[OutcomeRow]) -> Packed:
     """Return the report with these rows in place of its records."""
-    return Packed(tuple(rows), report.n_dropped, report.known_version, report.known_fit)
+    return Packed(tuple(rows), report.n_dropped, report.known_version, report.known_fit, report.clusters)

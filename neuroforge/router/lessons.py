@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from neuroforge.contracts.ports import Clock
 from neuroforge.errors import DataError
+from neuroforge.router.basis import N_SHARED
+from neuroforge.router.clusters import PREFIX
 from neuroforge.router.online import OnlinePosterior
 from neuroforge.storage.learner_state import AppliedFit, Lesson, SavedState
 from neuroforge.storage.outcomes import OutcomeStore
@@ -17,11 +19,17 @@ from neuroforge.storage.outcomes import OutcomeStore
 logger = logging.getLogger(__name__)
 
 PriorOf = Callable[[bytes | None], NDArray[np.float64]]
-"""A fit's bytes, or None for no fit -> variances of the coefficients, (d,). Raises DataError: the fit is of no use."""
+"""A fit's or Clusters' bytes, or None for neither -> variances of the coefficients, (d,). Raises DataError: the bytes
+are of no use."""
 NO_FIT = ""
 SAVE_EVERY_S = 1.0
 VERSION_GAP = 1000
 """More snapshots than are published between two saves: a version never names two states, not even after a crash."""
+
+
+def is_fitless(fit_id: str) -> bool:
+    """Whether this names examples or Clusters, not a fit."""
+    return fit_id == NO_FIT or fit_id.startswith(PREFIX)
 
 
 class Lessons:
@@ -49,10 +57,15 @@ class Lessons:
         place = bisect_right(self._applied, version, key=lambda one: one.first_version) - 1
         return self._applied[max(place, 0)].fit_id
 
+    def knows(self, fit_id: str) -> bool:
+        """Whether what was decided by this fit can be learned now: bases without a fit have a part in common."""
+        return fit_id == self.fit_id or (is_fitless(fit_id) and is_fitless(self.fit_id))
+
     def can_take(self, fit_id: str, basis: bytes | None, base_quality: float | None) -> bool:
         """Whether an outcome with this basis can be learned now."""
-        has_length = basis is not None and len(basis) == 4 * len(self.posterior.prior_variances)
-        return has_length and base_quality is not None and fit_id == self.fit_id
+        if basis is None or base_quality is None or not self.knows(fit_id):
+            return False
+        return fit_id != self.fit_id or len(basis) == 4 * len(self.posterior.prior_variances)
 
     def take(self, lessons: Iterable[Lesson], redo_seq: int) -> None:
         """Learn what stands in the redo log up to this number."""
@@ -74,23 +87,43 @@ class Lessons:
         fit_id = hashlib.sha256(content).hexdigest()
         if fit_id == self.fit_id:
             return False
-        posterior = self._empty(self._prior_of(content), fit_id)
-        applied = AppliedFit(fit_id, self.version + 1)
-        now_s = self._clock()
-        state = SavedState(applied.first_version, posterior.to_bytes(), self._redo_seq, self.n_dropped)
-        self._store.save_fit(applied, content, state, now_s)
-        self._applied.append(applied)
-        self.fit_id, self.fit, self.posterior = fit_id, content, posterior
-        self._is_dirty, self._saved_at_s = False, now_s
+        self._replace(fit_id, content, self._empty(self._prior_of(content), fit_id), False)
         return True
 
-    def relearn(self) -> None:
-        """Make the posterior from what is still kept: after a purge nothing else shall stand in it."""
+    def adopt(self, content: bytes) -> bool:
+        """Learn in terms of these Clusters from the next version on, unless there are some, or a fit.
+
+        What was learned of tasks is carried over. Publish the next version now.
+
+        Returns:
+            Whether they were adopted.
+        Raises:
+            DataError: They cannot be used; nothing has changed.
+        """
+        if self.fit_id != NO_FIT:
+            return False
+        fit_id = PREFIX + hashlib.sha256(content).hexdigest()
+        self._replace(fit_id, content, self.posterior.carried(self._prior_of(content), fit_id, N_SHARED), True)
+        return True
+
+    def forget(self) -> None:
+        """Make the posterior from what is still kept: after a purge nothing else shall stand in it.
+
+        Clusters are means of what was purged: they go too. Publish the next version now.
+        """
+        if self.fit_id.startswith(PREFIX):
+            self._replace(NO_FIT, None, self._empty(self._prior_of(None), NO_FIT), True)
+        self._relearn()
+
+    def _relearn(self) -> None:
         self.posterior = self._empty(self.posterior.prior_variances, self.fit_id)
-        for lesson in self._store.standing_lessons(self.fit_id):
-            if len(lesson.basis) == 4 * len(self.posterior.prior_variances):
+        for lesson in self._store.standing_lessons(self._known_ids()):
+            if self.can_take(lesson.fit_id, lesson.basis, 0.0):
                 self._update(lesson)
         self.save()
+
+    def _known_ids(self) -> set[str]:
+        return {one.fit_id for one in self._applied if self.knows(one.fit_id)}
 
     def save_when_due(self) -> None:
         """Save if something was learned and the last time is long enough ago."""
@@ -131,18 +164,32 @@ class Lessons:
         except DataError as error:
             logger.warning("the saved posterior cannot be read; learning anew", extra={"reason": error.message})
         if found is None or found.basis_id != self.fit_id or found.prior_variances.shape != prior.shape:
-            self.relearn()
+            self._relearn()
             return self.posterior
         # Configuration and defaults may have changed since; the evidence stands.
         found.prior_variances, found.half_life_s = prior, self._half_life_s
         self.posterior = found
-        lessons, last_seq = self._store.missed_lessons(self._redo_seq, self.fit_id)
-        self.take(lessons, last_seq)
+        lessons, last_seq = self._store.missed_lessons(self._redo_seq, self._known_ids())
+        self.take((one for one in lessons if self.can_take(one.fit_id, one.basis, 0.0)), last_seq)
         return self.posterior
 
     def _update(self, lesson: Lesson) -> None:
         basis = np.frombuffer(lesson.basis, dtype=np.float32).astype(np.float64)
+        if lesson.fit_id != self.fit_id:
+            shared = basis[:N_SHARED]
+            basis = np.zeros(len(self.posterior.prior_variances))
+            basis[: len(shared)] = shared
         self.posterior.update(lesson.model_id, basis, lesson.residual, at_s=lesson.at_s, weight=lesson.weight)
+
+    def _replace(self, fit_id: str, content: bytes | None, posterior: OnlinePosterior, keeps_lessons: bool) -> None:
+        """On disk first; on any error nothing has changed."""
+        applied = AppliedFit(fit_id, self.version + 1)
+        now_s = self._clock()
+        state = SavedState(applied.first_version, posterior.to_bytes(), self._redo_seq, self.n_dropped)
+        self._store.save_fit(applied, content, state, now_s, keeps_lessons)
+        self._applied.append(applied)
+        self.fit_id, self.fit, self.posterior = fit_id, content, posterior
+        self._is_dirty, self._saved_at_s = False, now_s
 
     def _empty(self, prior: NDArray[np.float64], fit_id: str) -> OnlinePosterior:
         return OnlinePosterior(prior, self._half_life_s, fit_id)

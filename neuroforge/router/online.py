@@ -106,6 +106,18 @@ class OnlinePosterior:
         self._dirty.pop(model_id, None)
         self._hierarchy = None
 
+    def carried(self, prior_variances: Floats, basis_id: str, n_shared: int) -> "OnlinePosterior":
+        """Return what was learned in terms of another basis that begins with the same `n_shared` columns.
+
+        What was learned along the other columns is dropped: their part is taken for noise.
+        """
+        made = OnlinePosterior(prior_variances, self.half_life_s, basis_id, self.n_changes)
+        made._reference_s, made._newest_s = self._reference_s, self._newest_s
+        made._evidence = {
+            model_id: known.carried(n_shared, len(prior_variances)) for model_id, known in self._evidence.items()
+        }
+        return made
+
     def to_bytes(self) -> bytes:
         """Return everything as safetensors."""
         tensors: dict[str, NDArray[np.generic]] = {"prior_variances": self.prior_variances}

@@ -11,6 +11,7 @@ from neuroforge.contracts.routing import Decision, DecisionReason, FleetSnapshot
 from neuroforge.errors import DataError, RequestError
 from neuroforge.router.affinity import PrefixMemory
 from neuroforge.router.belief import Belief, Fitted, build_belief
+from neuroforge.router.clusters import TrafficSample
 from neuroforge.router.conversation import read_turns
 from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.fastest import LatencyRouter, has_bounds, new_decision_id
@@ -67,6 +68,7 @@ class LearnedRouter:
         self._senses: Senses | None = None
         self._belief: Belief | None = None
         self._pending: LearnerSnapshot | None = None
+        self._sample = None if options.record == "none" else TrafficSample()
         self._may_warn = Throttle(clock, 1 / WARNING_PERIOD_S, burst=1)
         self._may_describe = Throttle(clock, DESCRIPTIONS_PER_S, burst=int(DESCRIPTIONS_PER_S))
 
@@ -113,6 +115,14 @@ class LearnedRouter:
             raise
         self._belief = belief
         self._pending = None
+
+    def take_sample(self) -> tuple[TrafficSample, str] | None:
+        """Return a full sample of the traffic with the embedder's hash, once; None while there is none, or no need."""
+        if self._sample is None or not self._sample.is_full or self._senses is None:
+            return None
+        taken, self._sample = self._sample, TrafficSample()
+        is_needed = self._belief is not None and not self._belief.fit_id
+        return (taken, self._senses.embedder.sha256) if is_needed else None
 
     def decide(self, request: RoutingRequest, snapshot: FleetSnapshot) -> Decision:
         """As Router.decide; also RequestError: bounds that no candidate keeps."""
@@ -174,6 +184,8 @@ class LearnedRouter:
         senses: Senses,
     ) -> Decision:
         asked = senses.look(request, belief)
+        if self._sample is not None and not belief.fit_id:
+            self._sample.see(senses.place(asked))
         endpoints = [one.endpoint for one in verdicts if one.filtered is None]
         expected = self._predictor.predict_all(asked, endpoints, belief)
         candidates = self._gather(request, endpoints, expected)
@@ -239,6 +251,8 @@ def _is_choice(request: RoutingRequest, verdicts: tuple[Verdict, ...], belief: B
 
 
 def _check_basis(belief: Belief, senses: Senses) -> None:
+    if belief.clusters is not None and belief.clusters.embedder_sha256 != senses.embedder.sha256:
+        raise DataError(f"snapshot {belief.version}: its kinds of requests were found with another embedder")
     n_basis = len(senses.look(RoutingRequest(request_id="", policy="auto"), belief).basis)
     n_learned = n_basis if belief.online is None else len(belief.online.prior_variances)
     if n_learned != n_basis:

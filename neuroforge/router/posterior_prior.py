@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuroforge.errors import DataError
-from neuroforge.router.basis import N_TASKS, ExampleBasis, FittedBasis, basis_of, basis_prior
+from neuroforge.router.basis import N_SHARED, N_TASKS, ExampleBasis, FittedBasis, basis_of, basis_prior
+from neuroforge.router.clusters import MAGIC, Clusters
 from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.features import extract_texts
 
@@ -26,7 +27,7 @@ class PosteriorPrior:
         """Return the variances of the coefficients, (d,).
 
         Args:
-            content: As `router_bytes` made it; None = no fit.
+            content: As `router_bytes` or Clusters made it; None = no fit.
         Raises:
             DataError: Damaged, of another version, or made with another embedder.
         """
@@ -34,7 +35,14 @@ class PosteriorPrior:
             if content is not None:
                 raise DataError("the router's embedder is missing: neuroforge models pull potion-base-8m, then restart")
             return np.ones(1)
+        if content is not None and content.startswith(MAGIC):
+            return self._of_clusters(Clusters.from_bytes(content))
         fitted = None if content is None else self._load_fit(content, self._embedder.sha256)
         described_by = ExampleBasis(self._embedder) if fitted is None else fitted
         n_basis = len(basis_of(described_by, extract_texts([""], self._embedder), np.full(N_TASKS, 1.0 / N_TASKS)))
         return np.asarray(basis_prior(fitted, n_basis).variances, dtype=np.float64)
+
+    def _of_clusters(self, clusters: Clusters) -> NDArray[np.float64]:
+        if self._embedder is None or clusters.embedder_sha256 != self._embedder.sha256:
+            raise DataError("the traffic's clusters were found with another embedder")
+        return np.asarray(basis_prior(None, N_SHARED + len(clusters.centroids)).variances, dtype=np.float64)

@@ -11,6 +11,7 @@ from neuroforge.contracts.tasks import TASK_TYPES
 from neuroforge.router.basis import ExampleBasis, FittedBasis, basis_of
 from neuroforge.router.belief import Belief
 from neuroforge.router.classify import TaskClassifier, read_learned_tasks
+from neuroforge.router.clusters import ClusterBasis
 from neuroforge.router.conversation import read_turns
 from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.features import FeatureMatrix, extract_conversation
@@ -42,6 +43,8 @@ class Senses:
         texts = read_turns(request.body) if turns is None else turns
         features = extract_conversation(texts, self.embedder)
         known: FittedBasis = self._examples
+        if belief.clusters is not None:
+            known = ClusterBasis(self._examples, belief.clusters)
         learned = None
         if belief.fitted is not None:
             rows = belief.fitted.basis(features)
@@ -50,3 +53,7 @@ class Senses:
         profile = self._classifier.classify(features, texts[-1] if texts else "", request, learned)
         probabilities = np.array([profile.probability_by_task[task] for task in TASK_TYPES])
         return Asked(request, profile, features, basis_of(known, features, probabilities))
+
+    def place(self, asked: Asked) -> NDArray[np.float64]:
+        """Return (dimension,): where the request lies among others."""
+        return np.asarray(self._examples.place(asked.features)[0], dtype=np.float64)

@@ -4,6 +4,7 @@ The posterior is saved now and then, with the number of the last redo entry that
 after that number are applied again.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from sqlalchemy import func, select
@@ -37,6 +38,8 @@ class Lesson(NamedTuple):
     residual: float
     weight: float
     at_s: float
+    fit_id: str = ""
+    """Whose basis it is."""
 
 
 class SqlLearnerState:
@@ -58,41 +61,52 @@ class SqlLearnerState:
             row = connection.execute(select(learner)).one_or_none()
         return None if row is None else SavedState(row.version, row.online, row.redo_seq, row.n_dropped)
 
-    def missed_lessons(self, after_seq: int, fit_id: str) -> tuple[list[Lesson], int]:
-        """Return what was learned after the last save, in order, and the redo log's last number."""
+    def missed_lessons(self, after_seq: int, fit_ids: Collection[str]) -> tuple[list[Lesson], int]:
+        """Return what was learned after the last save on these bases, in order, and the redo log's last number."""
         with self.database.read() as connection:
             last = connection.scalar(select(func.max(redo.c.seq))) or 0
             rows = connection.execute(
                 select(
                     outcomes.c.model_id, outcomes.c.basis, outcomes.c.base_quality, redo.c.score, redo.c.weight,
-                    redo.c.at_s,
+                    redo.c.at_s, outcomes.c.fit_id,
                 )
                 .join(outcomes, outcomes.c.decision_id == redo.c.decision_id)
-                .where(redo.c.seq > after_seq, outcomes.c.fit_id == fit_id, outcomes.c.basis.is_not(None))
+                .where(redo.c.seq > after_seq, outcomes.c.fit_id.in_(fit_ids), outcomes.c.basis.is_not(None))
                 .order_by(redo.c.seq)
             ).all()  # fmt: skip
-        lessons = [Lesson(row.model_id, row.basis, row.score - row.base_quality, row.weight, row.at_s) for row in rows]
+        lessons = [
+            Lesson(row.model_id, row.basis, row.score - row.base_quality, row.weight, row.at_s, row.fit_id)
+            for row in rows
+        ]
         return lessons, max(int(last), after_seq)
 
-    def standing_lessons(self, fit_id: str) -> list[Lesson]:
+    def standing_lessons(self, fit_ids: Collection[str]) -> list[Lesson]:
         """Return all that stands in the posterior and is still kept, oldest first: after a purge it is learned anew."""
         query = (
             select(
                 outcomes.c.model_id, outcomes.c.basis, outcomes.c.base_quality, outcomes.c.score,
-                outcomes.c.learned_weight, outcomes.c.at_s,
+                outcomes.c.learned_weight, outcomes.c.at_s, outcomes.c.fit_id,
             )
             .where(outcomes.c.score.is_not(None), outcomes.c.learned_weight.is_not(None))
-            .where(outcomes.c.fit_id == fit_id, outcomes.c.basis.is_not(None))
+            .where(outcomes.c.fit_id.in_(fit_ids), outcomes.c.basis.is_not(None))
             .order_by(outcomes.c.at_s, outcomes.c.seq)
         )  # fmt: skip
         with self.database.read() as connection:
             rows = connection.execute(query).all()
         return [
-            Lesson(row.model_id, row.basis, row.score - row.base_quality, row.learned_weight, row.at_s) for row in rows
+            Lesson(row.model_id, row.basis, row.score - row.base_quality, row.learned_weight, row.at_s, row.fit_id)
+            for row in rows
         ]
 
-    def save_fit(self, fit: AppliedFit, content: bytes, state: SavedState, at_s: float) -> None:
-        """Put a fit into force together with the posterior that belongs to it; earlier ones keep their name only."""
+    def save_fit(
+        self, fit: AppliedFit, content: bytes | None, state: SavedState, at_s: float, keeps_lessons: bool = False
+    ) -> None:
+        """Put a fit into force together with the posterior that belongs to it; earlier ones keep their name only.
+
+        Args:
+            content: None = no fit from now on.
+            keeps_lessons: What was learned before stands in the new posterior too.
+        """
         with self.database.write() as connection:
             connection.execute(fits.update().values(content=None))
             connection.execute(fits.insert().values(**fit._asdict(), applied_at_s=at_s, content=content))
@@ -100,10 +114,10 @@ class SqlLearnerState:
             if connection.execute(learner.update().values(values)).rowcount == 0:
                 connection.execute(learner.insert().values(id=1, **values))
             connection.execute(redo.delete())
-            # What was learned on another basis stands nowhere any more.
-            connection.execute(
-                outcomes.update().where(outcomes.c.learned_weight.is_not(None)).values(learned_weight=None)
-            )
+            if not keeps_lessons:  # what was learned on another basis stands nowhere any more
+                connection.execute(
+                    outcomes.update().where(outcomes.c.learned_weight.is_not(None)).values(learned_weight=None)
+                )
 
     def applied_fits(self) -> tuple[AppliedFit, ...]:
         """Return every fit that was in force, oldest first."""

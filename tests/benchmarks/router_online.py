@@ -1,7 +1,9 @@
 """Learning on line: regret from a cold start, the way back after models changed, and a new model placed by 50 probes.
 
-The posteriors, propensities and draws are those of live traffic; a snapshot is published after every PUBLISH_EVERY
-outcomes. Only the chosen model's score is seen, and no task. Everything is paired: same rows, same orders.
+The posteriors, propensities and draws are those of live traffic, and so is the step from examples to kinds found in
+the first requests; a snapshot is published after every PUBLISH_EVERY outcomes. Only the chosen model's score is seen,
+and no task. What the learner believes of a model before its first outcome follows from the size in its name, as it does
+live; beside it runs one to which all names say nothing. Everything is paired: same rows, same orders.
 """
 
 from collections.abc import Sequence
@@ -12,17 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuroforge.contracts.rules import RoutingRules
-from neuroforge.router.basis import ExampleBasis, basis_of, basis_prior
+from neuroforge.router.basis import N_SHARED, ExampleBasis, basis_of, basis_prior, soft_shares
 from neuroforge.router.classify import seed_head
+from neuroforge.router.clusters import TrafficSample, find_clusters
 from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.explore import draw, propensities
 from neuroforge.router.fit.data import OutcomeTable
 from neuroforge.router.fit.pipeline import extract_queries, fit_router
 from neuroforge.router.online import OnlinePosterior
 from neuroforge.router.place import Probes, Stored, choose_probes, place_model
-from neuroforge.router.prior import UNKNOWN_QUALITY
+from neuroforge.router.prior import UNKNOWN_QUALITY, prior_quality
 from tests.benchmarks.figures import Figure, at_most
 from tests.benchmarks.router_data import generate, load_nine
+from tests.fakes import endpoint
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -45,7 +49,11 @@ class World(NamedTuple):
     tasks: NDArray[np.intp]
     """(n,), known to the judge only."""
     basis: Floats
-    """(n, d)."""
+    """(n, d), by the examples."""
+    points: Floats
+    """(n, dimension), where kinds are found."""
+    base: Floats
+    """(m,), quality expected before any outcome."""
 
     def best_by_task(self) -> Floats:
         """(n,), score of the model that is the best of the row's task."""
@@ -60,7 +68,9 @@ def run(data: Path | None, embedder: StaticEmbedder) -> list[Figure]:
     probabilities, examples = seed_head(embedder).probabilities(features), ExampleBasis(embedder)
     rows = [basis_of(examples, features.take(np.array([row])), probabilities[row]) for row in range(len(table))]
     names = {name: number for number, name in enumerate(sorted({str(task) for task in table.tasks}))}
-    world = World(table.scores, np.array([names[str(task)] for task in table.tasks]), np.array(rows))
+    tasks = np.array([names[str(task)] for task in table.tasks])
+    base = np.array([prior_quality(endpoint(name), None, None).mean for name in table.model_ids])
+    world = World(table.scores, tasks, np.array(rows), examples.place(features), base)
     orders = [np.random.default_rng(1_000 + order).permutation(len(table))[:N_STEPS] for order in range(N_ORDERS)]
     return [*measure_regret(world, orders), *measure_drift(world, orders), *measure_placing(table, embedder)]
 
@@ -69,18 +79,34 @@ def learn(world: World, rows: Rows, seed: int, later: World | None = None) -> Fl
     """Return the scores earned (n,) by the live code from a cold start; `later` holds from step SWAP_AT on."""
     model_ids = [f"model-{index}" for index in range(world.scores.shape[1])]
     posterior = OnlinePosterior(basis_prior(None, world.basis.shape[1]).variances)
-    published, floor = posterior, RoutingRules().quality_floor
+    basis, sample, floor = world.basis, TrafficSample(), RoutingRules().quality_floor
+    published = posterior
     earned = np.zeros(len(rows))
     for step, row in enumerate(rows):
         if step % PUBLISH_EVERY == 0:
+            if sample.is_full:
+                basis, posterior = _regroup(world, posterior, sample)
+                sample = TrafficSample()
             published = OnlinePosterior.from_bytes(posterior.to_bytes())
-        now = later if later is not None and step >= SWAP_AT else world
-        mean, std = published.predict(model_ids, now.basis[row])
-        quality = np.clip(UNKNOWN_QUALITY + mean, 0.0, 1.0)
+        scores = (later if later is not None and step >= SWAP_AT else world).scores[row]
+        mean, std = published.predict(model_ids, basis[row])
+        quality = np.clip(world.base + mean, 0.0, 1.0)
         chosen = draw(propensities(quality, std, quality, floor), seed, f"request-{step}", step // PUBLISH_EVERY)
-        earned[step] = now.scores[row, chosen]
-        posterior.update(model_ids[chosen], now.basis[row], earned[step] - UNKNOWN_QUALITY, at_s=float(step))
+        earned[step] = scores[chosen]
+        posterior.update(model_ids[chosen], basis[row], earned[step] - world.base[chosen], at_s=float(step))
+        if basis is world.basis:
+            sample.see(world.points[row])
     return earned
+
+
+def _regroup(world: World, posterior: OnlinePosterior, sample: TrafficSample) -> tuple[Floats, OnlinePosterior]:
+    """As the learner adopts kinds; a sample without kinds changes nothing."""
+    found = find_clusters(sample, "")
+    if found is None:
+        return world.basis.copy(), posterior
+    shares = soft_shares(world.points, found.centroids, (found.centroids**2).sum(axis=1))
+    basis = np.hstack([world.basis[:, :N_SHARED], shares])
+    return basis, posterior.carried(basis_prior(None, basis.shape[1]).variances, "", N_SHARED)
 
 
 def commit(world: World, rows: Rows, n_rounds: int) -> Floats:
@@ -98,6 +124,8 @@ def measure_regret(world: World, orders: Sequence[Rows]) -> list[Figure]:
     """Cumulative regret against the best model of each true task."""
     best = world.best_by_task()
     ours = np.array([(best[rows] - learn(world, rows, seed)).sum() for seed, rows in enumerate(orders)])
+    nameless = world._replace(base=np.full_like(world.base, UNKNOWN_QUALITY))
+    blind = np.array([(best[rows] - learn(nameless, rows, seed)).sum() for seed, rows in enumerate(orders)])
     theirs = np.array([[(best[rows] - commit(world, rows, n)).sum() for n in COMMIT_ROUNDS] for rows in orders])
     at_best = theirs[:, int(theirs.mean(axis=0).argmin())]
     single = [(best[rows] - world.scores[rows].T).sum(axis=1).min() for rows in orders]
@@ -105,7 +133,9 @@ def measure_regret(world: World, orders: Sequence[Rows]) -> list[Figure]:
         at_most(
             "regret, share of explore-then-commit's", float(ours.mean() / at_best.mean()), "ratio", MOST_REGRET_SHARE
         ),
+        Figure("  the same if no name tells a size", float(blind.mean() / at_best.mean()), "ratio"),
         *_interval("regret of 5,000 steps from a cold start", ours),
+        *_interval("regret if no name tells a size", blind),
         *_interval("explore-then-commit, commit time best in hindsight for all orders", at_best),
         Figure(
             "explore-then-commit, commit time best in hindsight for each order",

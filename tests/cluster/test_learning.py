@@ -119,7 +119,7 @@ def test_what_was_learned_survives_the_learners_death(two_models: RunningServer)
 
 
 def test_a_model_is_placed_by_probes_from_a_file(two_models: RunningServer, tmp_path: Path) -> None:
-    questions = [{"question": f"What is {n} + 1?", "reference": n + 1, "max_tokens": 4} for n in range(8)]
+    questions = [{"question": f"What is {n} + 1?", "reference": n + 1, "scorer": "numeric"} for n in range(8)]
     path = tmp_path / "sums.jsonl"
     path.write_text("".join(json.dumps(one) + "\n" for one in questions))
     with two_models.admin() as client:

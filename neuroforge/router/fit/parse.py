@@ -39,10 +39,21 @@ def parse_query(raw: RawRow) -> str | RowError:
     """Return the row's query, which must be text that is not blank."""
     query = raw.values.get("query")
     if query is None:
-        return RowError(raw.row, "query", "missing")
+        return RowError(raw.row, "query", _why_no_text(raw))
     if not isinstance(query, str):
         return RowError(raw.row, "query", f"{_show(query)} is not text")
     return query if query.strip() else RowError(raw.row, "query", "empty")
+
+
+def _why_no_text(raw: RawRow) -> str:
+    """Of live traffic texts are kept at one record level only. An embedding does not stand in for them."""
+    if not raw.values.get("decision_id"):
+        return "missing"
+    kept = "only its embedding" if raw.values.get("embedding") is not None else "no text"
+    return (
+        f"missing: {kept} was recorded of this request, and a fit reads its words and marks as well; with "
+        "router.record: text later requests can be fitted on (data export --for-fit leaves the others out)"
+    )
 
 
 def _parse_numbers(raw: RawRow, column: str, upper: float) -> dict[str, float] | RowError:

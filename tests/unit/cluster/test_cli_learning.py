@@ -80,6 +80,12 @@ def test_status_says_what_is_not_known_yet(gateway: Loopback, online: Cli) -> No
     assert lines[2] == "gain over the best single model: not known yet: 4 scored answers"
 
 
+def test_status_says_when_kinds_were_found(gateway: Loopback, online: Cli) -> None:
+    gateway.answer_json("GET", "/admin/v1/router", {**STATUS, "has_clusters": True, "uplift_reason": "none yet"})
+    first = online("router", "status").stdout.splitlines()[0]
+    assert "router apply), learning by kinds found in the traffic; rules version 2" in first
+
+
 def test_status_shows_the_measured_gain(gateway: Loopback, online: Cli) -> None:
     gateway.answer_json("GET", "/admin/v1/router", {**STATUS, "fit_id": "ab" * 32, "uplift": UPLIFT})
 

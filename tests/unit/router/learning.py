@@ -69,9 +69,9 @@ class Bench:
         self.store.close()
         self.start()
 
-    def report(self, *records: OutcomeRecord, version: int = 0, fit: str = "", n_dropped: int = 0) -> Any:
+    def report(self, *records: OutcomeRecord, version: int = 0, fit: str = "", **more: Any) -> Any:
         return self.learner.exchange(
-            LearnerReport(replica_id="g", records=records, known_version=version, known_fit=fit, n_dropped=n_dropped)
+            LearnerReport(replica_id="g", records=records, known_version=version, known_fit=fit, **more)
         )
 
     def snapshot(self) -> LearnerSnapshot:

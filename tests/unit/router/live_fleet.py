@@ -32,7 +32,7 @@ class LiveFleet:
         self._model_ids = model_ids
         self._fleet = snapshot(*(endpoint(name) for name in model_ids))
         self.asked: list[tuple[str, str]] = []
-        self._exchange()
+        self.exchange()
 
     def models(self) -> tuple[ModelStatus, ...]:
         return tuple(status(name, state=ModelState.READY) for name in self._model_ids)
@@ -61,7 +61,7 @@ class LiveFleet:
                 latency_s=0.5,
             )
         )
-        self._exchange()
+        self.exchange()
         message = {"role": "assistant", "content": self._reply(decision.model_id, text)}
         told = {"decision_id": decision.decision_id, "reason": decision.reason}
         return {"choices": [{"message": message, "finish_reason": "stop"}], "neuroforge": told}
@@ -74,18 +74,20 @@ class LiveFleet:
 
     def sleep(self, seconds: float) -> None:
         self.clock.now_s += seconds
-        self._exchange()
+        self.exchange()
 
     def _decide(self, messages: list[JsonObject], options: dict[str, Any]) -> Decision:
         route = RouteOptions(**options["neuroforge"]["route"])
         request = routing_request(body={"messages": messages}, policy="auto", route=route)
         return self.router.decide(request, self._fleet)
 
-    def _exchange(self) -> None:
+    def exchange(self, clusters: bytes | None = None) -> None:
         taken = self.router.buffer.take(len(self.router.buffer))
         records = tuple(make_record(self.router.describe(one), "stats") for one in taken)
         version, fit_id = self.router.known
-        report = LearnerReport(replica_id="g", records=records, known_version=version, known_fit=fit_id)
+        report = LearnerReport(
+            replica_id="g", records=records, known_version=version, known_fit=fit_id, clusters=clusters
+        )
         reply = self.learner.exchange(report)
         if reply.snapshot is not None:
             self.router.take(reply.snapshot)

@@ -19,6 +19,7 @@ STEPS = st.one_of(
     st.tuples(st.just("wait"), st.just(0), st.sampled_from([0.1, 1.5])),
     st.tuples(st.just("crash"), st.just(0), st.just(0)),
     st.tuples(st.just("purge"), NUMBERS, st.just(0)),
+    st.tuples(st.just("adopt"), NUMBERS, st.just(0)),
 )
 
 
@@ -30,7 +31,8 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def follow(bench: Bench, kind: str, number: int, value: float) -> None:
     """Take one step; feedback on what is not there is refused, which is no matter here."""
     if kind == "report":
-        bench.report(record(number, status=int(value), actor=f"key{number}"))
+        version = bench.learner.status().version
+        bench.report(record(number, status=int(value), actor=f"key{number}", version=version))
     elif kind == "rate" and bench.store.find(f"d{number}") is not None:
         bench.learner.give_feedback(Feedback(decision_id=f"d{number}", score=value), None)
     elif kind == "wait":
@@ -40,11 +42,13 @@ def follow(bench: Bench, kind: str, number: int, value: float) -> None:
         bench.crash()
     elif kind == "purge":
         bench.learner.purge(actor=f"key{number}")
+    elif kind == "adopt":
+        bench.report(clusters=f"kinds {number}".encode())
 
 
 def expected(bench: Bench) -> tuple[float, float]:
     posterior = OnlinePosterior(prior_of(None), 7 * DAY_S)
-    for one in bench.store.standing_lessons(""):
+    for one in bench.store.standing_lessons(["", *(one.fit_id for one in bench.store.applied_fits())]):
         posterior.update(one.model_id, np.array(BASIS), one.residual, at_s=one.at_s, weight=one.weight)
     return float(posterior.predict(["small"], np.array(BASIS))[0][0]), posterior.n_outcomes("small")
 

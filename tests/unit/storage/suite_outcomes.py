@@ -143,13 +143,13 @@ class TestLearnerState:
 
         state = outcome_store.load_state()
         assert state == SavedState(7, b"posterior", seq, 3)
-        lessons, last = outcome_store.missed_lessons(seq, "")
+        lessons, last = outcome_store.missed_lessons(seq, [""])
         assert lessons == [
             Lesson("small", basis_bytes(BASIS), -0.5, 0.5, AT_S + 2),
             Lesson("small", basis_bytes(BASIS), 0.5, 1.0, AT_S + 3),
         ]
         outcome_store.save_state(SavedState(8, b"newer", last, 3), AT_S)
-        assert outcome_store.missed_lessons(last, "") == ([], last)
+        assert outcome_store.missed_lessons(last, [""]) == ([], last)
         assert n_rows(outcome_store, "nf_redo") == 0
 
     def test_numbers_of_the_redo_log_are_never_given_twice(self, outcome_store: OutcomeStore) -> None:
@@ -166,10 +166,10 @@ class TestLearnerState:
         assert outcome_store.applied_fits() == (AppliedFit("one", 5), AppliedFit("two", 9))
         assert outcome_store.fit_content() == b"second"
         assert n_rows(outcome_store, "nf_fits WHERE content IS NOT NULL") == 1
-        assert outcome_store.standing_lessons("") == []
+        assert outcome_store.standing_lessons([""]) == []
         assert outcome_store.load_state() == SavedState(9, b"b", seq, 0)
 
     def test_standing_lessons_are_in_order_of_time(self, outcome_store: OutcomeStore) -> None:
         outcome_store.add([new(2, 0.0), new(1, 0.0), new(3)])
 
-        assert [one.at_s for one in outcome_store.standing_lessons("")] == [AT_S + 1, AT_S + 2]
+        assert [one.at_s for one in outcome_store.standing_lessons([""])] == [AT_S + 1, AT_S + 2]

@@ -62,6 +62,11 @@ def test_other_columns_and_blank_lines_are_ignored(tmp_path: Path) -> None:
     ("row", "message"),
     [
         ({"scores": {"a": 1}}, "column 'query': missing"),
+        ({"scores": {"a": 1}, "decision_id": "d"}, "column 'query': missing: no text was recorded of this request"),
+        (
+            {"scores": {"a": 1}, "decision_id": "d", "embedding": [0.5]},
+            "column 'query': missing: only its embedding was recorded",
+        ),
         ({"query": " ", "scores": {"a": 1}}, "column 'query': empty"),
         ({"query": 7, "scores": {"a": 1}}, "column 'query': 7 is not text"),
         ({"query": "q"}, "column 'scores': missing"),
