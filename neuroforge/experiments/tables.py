@@ -14,6 +14,7 @@ from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import CellReply, CellScore, Variant
 from neuroforge.errors import DataError
 from neuroforge.experiments.matrix import MatrixCell
+from neuroforge.scoring.comparable import comparable_answer
 
 MATRIX, CELLS = "matrix.parquet", "cells.parquet"
 _N_AT_ONCE = 2048
@@ -135,7 +136,7 @@ def cell_row(
         "scorer": score.scorer if score is not None else item.scorer,
         "score": found.value if found is not None else None,
         "score_reason": found.reason if found is not None else reply.error_code or "not scored yet",
-        "answer": found.answer if found is not None else None,
+        "answer": comparable_answer(item, found.answer) if found is not None else None,
         **{
             name: getattr(reply, name)
             for name in (

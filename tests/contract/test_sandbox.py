@@ -54,6 +54,35 @@ def test_the_network_namespace_holds_back_what_gets_past_the_filter(sandbox: San
     assert "eth" not in result.stdout
 
 
+def test_a_socket_of_the_host_without_a_path_cannot_be_reached(sandbox: Sandbox) -> None:
+    """Abstract names belong to the network namespace, so that no file system view holds them back."""
+    name = f"neuroforge-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"\0{name}")
+        server.listen()
+        result = sandbox.run(f"import socket; socket.socket(socket.AF_UNIX).connect('\\0{name}'); print('reached')")
+    assert "reached" not in result.stdout
+    assert "ConnectionRefusedError" in result.stderr
+
+
+def test_a_socket_in_a_directory_of_the_host_cannot_be_reached(sandbox: Sandbox, tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        result = sandbox.run(f"import socket; socket.socket(socket.AF_UNIX).connect({path!r}); print('reached')")
+    assert "reached" not in result.stdout
+    assert "FileNotFoundError" in result.stderr
+
+
+def test_no_descriptor_of_the_parent_is_inherited(sandbox: Sandbox, tmp_path: Path) -> None:
+    program = "import os\nprint([n for n in range(256) if n > 2 and os.path.exists(f'/proc/self/fd/{n}')])"
+    with (tmp_path / "secret").open("w") as secret:
+        os.set_inheritable(secret.fileno(), True)
+        result = sandbox.run(program)
+    assert result.stdout == "[]\n"
+
+
 def test_a_fork_bomb_is_bounded_and_killed(hasty: Sandbox) -> None:
     bomb = (
         "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        print(end='.', flush=True)\n"
@@ -106,6 +135,24 @@ def test_endless_output_ends_the_program(sandbox: Sandbox) -> None:
     assert result.ending == "output_limit"
     assert len(result.stdout) <= sandbox.limits.output_bytes
     assert time.monotonic() - started_s < 15
+
+
+def test_ten_gigabytes_to_both_streams_at_once_are_cut_off(sandbox: Sandbox) -> None:
+    started_s = time.monotonic()
+    block = "b'x' * 2**20"
+    result = sandbox.run(f"import os\nfor _ in range(5120):\n    os.write(1, {block})\n    os.write(2, {block})")
+    assert result.ending == "output_limit"
+    assert len(result.stdout) + len(result.stderr) <= 2 * sandbox.limits.output_bytes
+    assert time.monotonic() - started_s < 15
+
+
+def test_ten_gigabytes_in_files_do_not_fit(sandbox: Sandbox) -> None:
+    program = (
+        "import os\nfor path in ('/tmp/a', '/dev/shm/a'):\n    try:\n        with open(path, 'wb') as file:\n"
+        "            os.posix_fallocate(file.fileno(), 0, 10**10)\n        print('fitted', path)\n"
+        "    except OSError as error:\n        print(type(error).__name__)\n"
+    )
+    assert "fitted" not in sandbox.run(program).stdout
 
 
 def test_the_home_directory_can_be_neither_read_nor_written(sandbox: Sandbox) -> None:
