@@ -36,12 +36,11 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
     fleet = FleetHandle(fleet_actor)
     view = FleetCache(fleet, replica_id, time.time)
     level, metrics = settings.router.record, RayMetrics()
-    learner = LearnerHandle(get_learner_actor(settings), level)
+    learner = LearnerHandle(get_learner_actor(settings))
     router = build_router(settings.router, metrics)
     router_exchange = RouterExchange(
         learner,
         router,
-        replica_id,
         level,
         lambda: load_router_embedder(AssetStore(settings.storage.home), settings.router.embedder),
         metrics=metrics,

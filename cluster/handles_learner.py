@@ -1,6 +1,5 @@
 """Protocols over the learner actor's handle."""
 
-import asyncio
 from typing import Any
 
 from cluster.handles import call
@@ -10,16 +9,12 @@ from neuroforge.contracts.outcomes import (
     FeedbackReceipt,
     FitUpload,
     LearnerReply,
-    LearnerReport,
     OutcomeRecord,
     PurgeReport,
-    RecordLevel,
     RouterStatus,
 )
 from neuroforge.contracts.rules import Insight, RoutingRules, RulesEntry
-from neuroforge.router.exchange import YIELD_EVERY
-from neuroforge.router.learner_input import pack_around, pack_row
-from neuroforge.storage.outcome_rows import OutcomeRow
+from neuroforge.router.learner_input import LearnerReport
 
 WHO = "the learner"
 SLOW_TIMEOUT_S = 600.0
@@ -27,21 +22,14 @@ SLOW_TIMEOUT_S = 600.0
 
 
 class LearnerHandle:
-    """Learner, RulesStore and OutcomeData, in the learner actor."""
+    """OutcomeTaker, Learner, RulesStore and OutcomeData, in the learner actor."""
 
-    def __init__(self, actor: Any, level: RecordLevel) -> None:
+    def __init__(self, actor: Any) -> None:
         self._actor = actor
-        self._level = level
 
     async def exchange(self, report: LearnerReport) -> LearnerReply:
-        """See Learner. What the level does not allow does not leave this process."""
-        rows: list[OutcomeRow] = []
-        for record in report.records:
-            if (row := pack_row(record, self._level)) is not None:
-                rows.append(row)
-            if len(rows) % YIELD_EVERY == 0:
-                await asyncio.sleep(0)
-        return await call(self._actor.exchange.remote(pack_around(report, rows)), WHO)
+        """See OutcomeTaker."""
+        return await call(self._actor.exchange.remote(report), WHO)
 
     async def give_feedback(self, feedback: Feedback, actor: str | None) -> FeedbackReceipt:
         """See Learner."""

@@ -31,7 +31,7 @@ from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.fit_bytes import load_router_bytes, pack_router
 from neuroforge.router.fit_upload import read_upload
 from neuroforge.router.learner import Learner
-from neuroforge.router.learner_input import LearnerOptions, Packed
+from neuroforge.router.learner_input import LearnerOptions, LearnerReport
 from neuroforge.router.posterior_prior import PosteriorPrior
 from neuroforge.router.rulebook import Rulebook
 from neuroforge.settings import Settings
@@ -68,9 +68,9 @@ class LearnerActor:
             self._apply_configured(settings.router.fit)
         threading.Thread(target=self._tend, daemon=True).start()
 
-    def exchange(self, packed: Packed) -> LearnerReply:
-        """See Learner."""
-        return self._learner.take(packed)
+    def exchange(self, report: LearnerReport) -> LearnerReply:
+        """See OutcomeTaker."""
+        return self._learner.exchange(report)
 
     def give_feedback(self, feedback: Feedback, actor: str | None) -> FeedbackReceipt:
         """See Learner."""

@@ -74,19 +74,6 @@ class FeedbackReceipt(Contract):
     score: float = Field(ge=0, le=1)
 
 
-class LearnerReport(Contract):
-    """What a gateway replica tells the learner, at least once a second."""
-
-    replica_id: str
-    records: tuple[OutcomeRecord, ...] = ()
-    n_dropped: int = Field(default=0, ge=0)
-    """Records lost since the last report because the buffer was full."""
-    known_version: int = Field(default=0, ge=0)
-    known_fit: str = ""
-    clusters: bytes | None = Field(default=None, repr=False)
-    """Kinds that the replica found in its traffic, while there is no fit: means of many texts (router/clusters.py)."""
-
-
 class LearnerSnapshot(Contract):
     """What a gateway replica decides with. `online` and `fit` are the router's own encodings (safetensors)."""
 

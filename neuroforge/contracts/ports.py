@@ -37,8 +37,6 @@ from neuroforge.contracts.outcomes import (
     Feedback,
     FeedbackReceipt,
     FitUpload,
-    LearnerReply,
-    LearnerReport,
     OutcomeRecord,
     PurgeReport,
     RouterStatus,
@@ -300,10 +298,6 @@ class StateStore(Protocol):
 
 class Learner(Protocol):
     """The single writer of what was learned, over a handle."""
-
-    async def exchange(self, report: LearnerReport) -> LearnerReply:
-        """Hand over outcomes, get the newest snapshot."""
-        ...
 
     async def give_feedback(self, feedback: Feedback, actor: str | None) -> FeedbackReceipt:
         """`actor` None = an operator. Raises NotFound: no such decision, or it is another caller's."""

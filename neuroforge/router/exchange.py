@@ -4,13 +4,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from neuroforge.contracts.outcomes import LearnerReport, OutcomeRecord, RecordLevel
-from neuroforge.contracts.ports import Clock, Learner, Metrics
+from neuroforge.contracts.outcomes import RecordLevel
+from neuroforge.contracts.ports import Clock, Metrics
 from neuroforge.errors import NeuroForgeError
 from neuroforge.router.clusters import find_clusters
 from neuroforge.router.embedder import StaticEmbedder
+from neuroforge.router.learner_input import LearnerReport, OutcomeTaker
+from neuroforge.router.pack import RowPacker
 from neuroforge.router.pipeline import FAILURES, LearnedRouter
-from neuroforge.router.records import make_record
+from neuroforge.storage.outcome_rows import OutcomeRow
 
 logger = logging.getLogger(__name__)
 
@@ -19,9 +21,6 @@ POLL_S = 0.1
 """How often the loop looks whether a batch is full."""
 BATCH = 512
 """So many records are handed over at once, without waiting for the period's end."""
-MAX_BATCH = 1024
-YIELD_EVERY = 8
-"""Records made before requests get their turn: a yield after each would stretch the work over many more requests."""
 EXCHANGE_TIMEOUT_S = 10.0
 DRAIN_TIMEOUT_S = 3.0
 MAX_TRIES = 30
@@ -36,9 +35,8 @@ class RouterExchange:
 
     def __init__(
         self,
-        learner: Learner,
+        learner: OutcomeTaker,
         router: LearnedRouter,
-        replica_id: str,
         level: RecordLevel,
         load_embedder: Callable[[], StaticEmbedder],
         *,
@@ -49,15 +47,14 @@ class RouterExchange:
         """`clock` is monotonic; `load_embedder` raises a NeuroForgeError while the files are not there."""
         self._learner = learner
         self._router = router
-        self._replica_id = replica_id
-        self._level = level
         self._load_embedder = load_embedder
         self._metrics = metrics
         self._clock = clock
         self._sleep = sleep
+        self._packer = RowPacker(router, level, metrics)
         self._next_embedder_s = clock()
-        self._undelivered: list[OutcomeRecord] = []
-        """The batch on its way; the learner takes each record once, so it may be handed over again."""
+        self._undelivered: tuple[OutcomeRow, ...] = ()
+        """The batch on its way; the learner takes each outcome once, so it may be handed over again."""
         self._n_dropped = 0
         """Not told to the learner yet."""
         self._n_tries = 0
@@ -66,14 +63,16 @@ class RouterExchange:
 
     async def run(self) -> None:
         """Exchange for ever; when cancelled, hand over what is left, for a limited time."""
+        self._packer.start()
         try:
             while True:
                 await self._equip()
                 await self._try_once()
                 due_s = self._clock() + PERIOD_S
-                while len(self._router.buffer) < BATCH and self._clock() < due_s:
+                while len(self._packer) < BATCH and self._clock() < due_s:
                     await self._sleep(POLL_S)
         finally:
+            self._packer.stop()
             await self._drain()
 
     async def once(self) -> None:
@@ -83,7 +82,7 @@ class RouterExchange:
             NeuroForgeError: The learner's; the batch waits for the next try, of the last one it is lost and counted.
         """
         if not self._undelivered:
-            await self._fill_batch()
+            self._undelivered = await self._packer.take()
         n_new = self._router.buffer.take_dropped()
         if n_new:
             self._metrics.count(DROPPED, n_new)
@@ -91,8 +90,7 @@ class RouterExchange:
         clusters = await self._find_clusters()
         version, fit_id = self._router.known
         report = LearnerReport(
-            replica_id=self._replica_id,
-            records=tuple(self._undelivered),
+            rows=self._undelivered,
             n_dropped=self._n_dropped,
             known_version=max(version, self._known_bad),
             known_fit=fit_id,
@@ -105,9 +103,9 @@ class RouterExchange:
         except Exception:
             if self._n_tries >= MAX_TRIES:
                 self._router.buffer.lose(len(self._undelivered))
-                self._undelivered, self._n_tries = [], 0
+                self._undelivered, self._n_tries = (), 0
             raise
-        self._undelivered, self._n_dropped, self._n_tries = [], 0, 0
+        self._undelivered, self._n_dropped, self._n_tries = (), 0, 0
         if reply.snapshot is not None:
             try:
                 await asyncio.to_thread(self._router.take, reply.snapshot)
@@ -121,21 +119,13 @@ class RouterExchange:
         found = None if taken is None else await asyncio.to_thread(find_clusters, *taken)
         return None if found is None else found.to_bytes()
 
-    async def _fill_batch(self) -> None:
-        buffer = self._router.buffer
-        while len(self._undelivered) < MAX_BATCH and len(buffer):
-            (finished,) = buffer.take(1)
-            self._undelivered.append(make_record(self._router.describe(finished), self._level))
-            if len(self._undelivered) % YIELD_EVERY == 0:
-                await asyncio.sleep(0)
-
     async def _drain(self) -> None:
         try:
             async with asyncio.timeout(DRAIN_TIMEOUT_S):
-                while self._undelivered or len(self._router.buffer):
+                while self._undelivered or len(self._packer):
                     await self.once()
         except (NeuroForgeError, TimeoutError) as error:
-            n_lost = len(self._undelivered) + len(self._router.buffer)
+            n_lost = len(self._undelivered) + len(self._packer)
             self._metrics.count(DROPPED, n_lost)
             logger.warning("outcomes were lost at the end", extra={"n_lost": n_lost, "kind": type(error).__name__})
 

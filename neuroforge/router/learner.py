@@ -8,7 +8,6 @@ from neuroforge.contracts.outcomes import (
     Feedback,
     FeedbackReceipt,
     LearnerReply,
-    LearnerReport,
     LearnerSnapshot,
     OutcomeRecord,
     RouterStatus,
@@ -19,7 +18,7 @@ from neuroforge.errors import DataError, NotFound
 from neuroforge.router.clusters import PREFIX
 from neuroforge.router.feedback import Standing, explicit_score, failure_weight, judge_feedback
 from neuroforge.router.holdout import best_single, measure_uplift
-from neuroforge.router.learner_input import LearnerOptions, LiveRules, Packed, pack
+from neuroforge.router.learner_input import LearnerOptions, LearnerReport, LiveRules
 from neuroforge.router.lessons import Lessons, PriorOf, is_fitless
 from neuroforge.router.scored import ScoredDecision
 from neuroforge.storage.learner_state import Lesson
@@ -57,24 +56,20 @@ class Learner:
         self._snapshot = self._make_snapshot()
 
     def exchange(self, report: LearnerReport) -> LearnerReply:
-        """As ports.Learner."""
-        return self.take(pack(report, self._options.record))
-
-    def take(self, packed: Packed) -> LearnerReply:
-        """As exchange; a report that comes twice changes nothing the second time.
+        """As OutcomeTaker; a report that comes twice changes nothing the second time.
 
         Raises:
             StorageError: Nothing of the report was taken.
         """
         with self._lock:
             if self._options.record != "none":
-                self._learn(packed.rows)
-                self._rules.observe(Decision.model_validate_json(row.decision) for row in packed.rows)
-            self._lessons.note_dropped(packed.n_dropped)
-            self._adopt(packed.clusters)
+                self._learn(report.rows)
+                self._rules.observe(Decision.model_validate_json(row.decision) for row in report.rows)
+            self._lessons.note_dropped(report.n_dropped)
+            self._adopt(report.clusters)
             self._publish_when_due()
             self._lessons.save_when_due()
-            return self._reply(packed)
+            return self._reply(report)
 
     def give_feedback(self, feedback: Feedback, actor: str | None) -> FeedbackReceipt:
         """As ports.Learner."""
@@ -260,11 +255,11 @@ class Learner:
             best_single=self._best,
         )
 
-    def _reply(self, packed: Packed) -> LearnerReply:
+    def _reply(self, report: LearnerReport) -> LearnerReply:
         snapshot = self._snapshot
-        if packed.known_version == snapshot.version:
+        if report.known_version == snapshot.version:
             return LearnerReply()
-        if packed.known_fit == snapshot.fit_id:
+        if report.known_fit == snapshot.fit_id:
             return LearnerReply(snapshot=snapshot)
         whole = {**{name: getattr(snapshot, name) for name in LearnerSnapshot.model_fields}, "fit": self._lessons.fit}
         return LearnerReply(snapshot=LearnerSnapshot(**whole))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from neuroforge.contracts.outcomes import LearnerReport, OutcomeRecord, RecordLevel
+from neuroforge.contracts.outcomes import LearnerReply, OutcomeRecord, RecordLevel
 from neuroforge.contracts.routing import Decision
 from neuroforge.contracts.rules import RoutingRules
 from neuroforge.router.feedback import has_failed
@@ -33,26 +33,26 @@ class LearnerOptions:
     half_life_s: float
 
 
-class Packed(NamedTuple):
-    """A LearnerReport as plain values."""
+class LearnerReport(NamedTuple):
+    """What a gateway replica tells the learner, at least once a second. Plain values: they cost little to send."""
 
-    rows: tuple[OutcomeRow, ...]
-    n_dropped: int
-    known_version: int
-    known_fit: str
+    rows: tuple[OutcomeRow, ...] = ()
+    n_dropped: int = 0
+    """Outcomes lost since the last report."""
+    known_version: int = 0
+    known_fit: str = ""
     clusters: bytes | None = None
+    """Kinds that the replica found in its traffic, while there is no fit: means of many texts (router/clusters.py)."""
 
 
-def pack(report: LearnerReport, level: RecordLevel) -> Packed:
-    """Return what may be kept of a report; done where the report is made, so that no more than that leaves it."""
-    return pack_around(report, [row for one in report.records if (row := pack_row(one, level)) is not None])
+class OutcomeTaker(Protocol):
+    """The learner, over a handle."""
+
+    async def exchange(self, report: LearnerReport) -> LearnerReply:
+        """Hand over outcomes, get the newest snapshot."""
+        ...
 
 
 def pack_row(record: OutcomeRecord, level: RecordLevel) -> OutcomeRow | None:
-    """Return what may be kept of one record; None = nothing."""
+    """Return what may be kept of one record; None = nothing. Done where it is made: no more than that leaves there."""
     return None if level == "none" else row_of(record, level, has_failed(record.outcome))
-
-
-def pack_around(report: LearnerReport, rows: list[OutcomeRow]) -> Packed:
-    """Return the report with these rows in place of its records."""
-    return Packed(tuple(rows), report.n_dropped, report.known_version, report.known_fit, report.clusters)

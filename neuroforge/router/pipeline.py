@@ -18,7 +18,7 @@ from neuroforge.router.fastest import LatencyRouter, has_bounds, new_decision_id
 from neuroforge.router.filter import Verdict, filter_models
 from neuroforge.router.lengths import OutputLengths
 from neuroforge.router.predict import Expected, PerformancePredictor, base_quality
-from neuroforge.router.records import Described, Finished, Kept, RecordBuffer
+from neuroforge.router.records import Aside, Described, Finished, Kept, RecordBuffer
 from neuroforge.router.rules import RulesView
 from neuroforge.router.select import AdaptiveLoadBalancer, Candidate
 from neuroforge.router.senses import Senses
@@ -29,8 +29,10 @@ logger = logging.getLogger(__name__)
 
 FAILURES = "neuroforge_router_failures_total"
 WARNING_PERIOD_S = 60.0
-DESCRIPTIONS_PER_S = 20.0
-"""Requests that needed no features and are described aside all the same, so that feedback on them teaches."""
+DESCRIPTIONS_PER_S = 4.0
+DESCRIPTIONS_AT_ONCE = 20
+"""Requests that needed no features and are described aside all the same, so that feedback on them teaches. Each takes the
+event loop about a millisecond, so under load they are few: a person's requests are described all."""
 MAX_LIVE = 8192
 """Decisions remembered until their end; of more the oldest go unrecorded."""
 
@@ -70,7 +72,7 @@ class LearnedRouter:
         self._pending: LearnerSnapshot | None = None
         self._sample = None if options.record == "none" else TrafficSample()
         self._may_warn = Throttle(clock, 1 / WARNING_PERIOD_S, burst=1)
-        self._may_describe = Throttle(clock, DESCRIPTIONS_PER_S, burst=int(DESCRIPTIONS_PER_S))
+        self._may_describe = Throttle(clock, DESCRIPTIONS_PER_S, burst=DESCRIPTIONS_AT_ONCE)
 
     @property
     def has_embedder(self) -> bool:
@@ -159,21 +161,30 @@ class LearnedRouter:
             self._lengths.learn(outcome.model_id, profile.task_type, n_tokens)
             self._prefixes.remember(kept.request, outcome.model_id, outcome.n_prompt_tokens + n_tokens)
         if self._record != "none":
-            wants_text = self._record == "text" or (kept.described is None and self._may_describe.admit())
-            turns = tuple(read_turns(kept.request.body)) if wants_text else None
-            bare = RoutingRequest(**{**dict(kept.request), "body": None})
-            self.buffer.add(Finished(kept._replace(request=bare), outcome, self._wall_clock(), turns))
+            self.buffer.add(self._finish(kept, outcome))
 
     def describe(self, finished: Finished) -> Finished:
         """Return it with what the learner learns from, where texts were kept for that and the router is ready."""
-        belief, senses, kept = self._belief, self._senses, finished.kept
-        endpoint = kept.fleet.find(kept.decision.model_id)
-        if kept.described is not None or not finished.turns or belief is None or senses is None or endpoint is None:
+        belief, senses, aside = self._belief, self._senses, finished.aside
+        if aside is None or not finished.turns or belief is None or senses is None:
             return finished
-        asked = senses.look(kept.request, belief, finished.turns)
+        endpoint = aside.fleet.find(finished.decision.model_id)
+        if endpoint is None:
+            return finished
+        asked = senses.look(aside.request, belief, finished.turns)
         described = Described(asked.features, asked.basis, base_quality(asked, endpoint, belief))
-        values = {**dict(kept.decision), "profile": asked.profile, "router_version": belief.version}
-        return finished._replace(kept=kept._replace(decision=Decision(**values), described=described))
+        values = {**dict(finished.decision), "profile": asked.profile, "router_version": belief.version}
+        return finished._replace(decision=Decision(**values), described=described)
+
+    def _finish(self, kept: Kept, outcome: Outcome) -> Finished:
+        request, decision, fleet, described = kept
+        finished = Finished(decision, outcome, request.actor, self._wall_clock(), described)
+        has_text = self._record == "text"
+        if not has_text and (described is not None or not self._may_describe.admit()):
+            return finished
+        bare = RoutingRequest(**{**dict(request), "body": None})
+        aside = Aside(bare, fleet) if described is None else None
+        return finished._replace(turns=tuple(read_turns(request.body)), aside=aside)
 
     def _decide_learned(
         self,

@@ -1,6 +1,7 @@
 """Finished requests -> OutcomeRecords, as far as the operator lets them be kept."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -34,15 +35,27 @@ class Kept(NamedTuple):
     """None = the choice needed no features; the background may make them up."""
 
 
+class Aside(NamedTuple):
+    """What it takes, beside the texts, to describe a request when it is over."""
+
+    request: RoutingRequest
+    """Without its body."""
+    fleet: FleetSnapshot
+
+
 class Finished(NamedTuple):
     """One decision with how it went."""
 
-    kept: Kept
+    decision: Decision
     outcome: Outcome
+    actor: str
     at_s: float
     """Unix time."""
-    turns: tuple[str, ...] | None
-    """Texts to describe it by later; None = not wanted."""
+    described: Described | None
+    turns: tuple[str, ...] = ()
+    """Its texts, where they are wanted."""
+    aside: Aside | None = None
+    """None = described already, or not wanted."""
 
 
 class RecordBuffer:
@@ -50,18 +63,25 @@ class RecordBuffer:
 
     def __init__(self, max_waiting: int = MAX_WAITING) -> None:
         self._waiting: deque[Finished] = deque()
+        self._tell: Callable[[], None] | None = None
         self._max = max_waiting
         self._n_dropped = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def listen(self, tell: Callable[[], None] | None) -> None:
+        """Have `tell` called whenever one was put in; it must return at once."""
+        self._tell = tell
+
     def add(self, finished: Finished) -> None:
         """Put one in; returns at once."""
         if len(self._waiting) >= self._max:
             self._n_dropped += 1
-        else:
-            self._waiting.append(finished)
+            return
+        self._waiting.append(finished)
+        if self._tell is not None:
+            self._tell()
 
     def take(self, n: int) -> list[Finished]:
         """Take out the oldest, at most `n`."""
@@ -79,25 +99,19 @@ class RecordBuffer:
 
 def make_record(finished: Finished, level: RecordLevel) -> OutcomeRecord:
     """Return what the learner gets: nothing that the level does not allow."""
-    kept, outcome = finished.kept, finished.outcome
-    described = kept.described
+    outcome, described = finished.outcome, finished.described
     has_text = level == "text"
     embedding = None
     if described is not None and level in ("embedding", "text"):
         embedding = described.features.embedding[0].astype("<f2").tobytes()
     return OutcomeRecord(
         at_s=finished.at_s,
-        decision=kept.decision,
+        decision=finished.decision,
         outcome=outcome if has_text or outcome.answer is None else Outcome(**{**dict(outcome), "answer": None}),
-        actor=kept.request.actor,
+        actor=finished.actor,
         embedding=embedding,
         basis=tuple(described.basis.tolist()) if described else None,
         base_quality=described.base_quality if described else None,
-        prompt=_prompt_of(finished) if has_text else None,
+        prompt="\n\n".join(finished.turns)[:MAX_TEXT_CHARS] if has_text and finished.turns else None,
         answer=outcome.answer if has_text else None,
     )
-
-
-def _prompt_of(finished: Finished) -> str | None:
-    turns = finished.turns
-    return "\n\n".join(turns)[:MAX_TEXT_CHARS] if turns else None

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from neuroforge.contracts.outcomes import LearnerReport, OutcomeRecord
+from neuroforge.contracts.outcomes import OutcomeRecord
 from neuroforge.contracts.routing import CandidateView, Decision, Outcome, Prediction, UtilityTerms
 from neuroforge.contracts.rules import RoutingRules
 from neuroforge.contracts.tasks import TASK_TYPES, TaskProfile
 from neuroforge.router.learner import Learner
-from neuroforge.router.learner_input import LearnerOptions, pack
+from neuroforge.router.learner_input import LearnerOptions, LearnerReport, pack_row
 from neuroforge.storage.outcomes import open_outcomes
 from tests.benchmarks.figures import Figure, at_least, at_most
 
@@ -45,13 +45,13 @@ def run(home: Path, _assets: Path, _with_litellm: bool) -> list[Figure]:
     learner = Learner(store, _Rules(), _prior_of, options, time.time)
     packing_s, sending_s, taking_s, slowest_s = 0.0, 0.0, 0.0, 0.0
     for number in range(N_BATCHES):
-        report = LearnerReport(replica_id="one", records=tuple(_record(number * BATCH + n) for n in range(BATCH)))
+        records = [_record(number * BATCH + n) for n in range(BATCH)]
         started_s = time.perf_counter()
-        packed = pack(report, "stats")
+        report = LearnerReport(tuple(row for one in records if (row := pack_row(one, "stats")) is not None))
         packed_s = time.perf_counter()
-        received = pickle.loads(pickle.dumps(packed, 5))
+        received = pickle.loads(pickle.dumps(report, 5))
         sent_s = time.perf_counter()
-        learner.take(received)
+        learner.exchange(received)
         taken_s = time.perf_counter()
         packing_s, sending_s = packing_s + packed_s - started_s, sending_s + sent_s - packed_s
         taking_s, slowest_s = taking_s + taken_s - sent_s, max(slowest_s, taken_s - sent_s)

@@ -7,8 +7,6 @@ from neuroforge.contracts.outcomes import (
     Feedback,
     FeedbackReceipt,
     FitUpload,
-    LearnerReply,
-    LearnerReport,
     OutcomeRecord,
     PurgeReport,
     RouterStatus,
@@ -43,9 +41,6 @@ class FakeLearner:
     uploads: list[FitUpload] = field(default_factory=list)
     n_asked: int = 0
     known_after: int = 0
-
-    async def exchange(self, report: LearnerReport) -> LearnerReply:
-        return LearnerReply()
 
     async def give_feedback(self, feedback: Feedback, actor: str | None) -> FeedbackReceipt:
         self._find(feedback.decision_id, actor)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuroforge.contracts.outcomes import LearnerReport, LearnerSnapshot, OutcomeRecord
+from neuroforge.contracts.outcomes import LearnerSnapshot, OutcomeRecord
 from neuroforge.contracts.routing import Decision, Outcome
 from neuroforge.contracts.rules import RoutingRules
 from neuroforge.errors import DataError
 from neuroforge.router.learner import Learner
-from neuroforge.router.learner_input import LearnerOptions
+from neuroforge.router.learner_input import LearnerOptions, LearnerReport, pack_row
 from neuroforge.router.online import OnlinePosterior
 from neuroforge.storage.outcomes import open_outcomes
 
@@ -70,9 +70,8 @@ class Bench:
         self.start()
 
     def report(self, *records: OutcomeRecord, version: int = 0, fit: str = "", **more: Any) -> Any:
-        return self.learner.exchange(
-            LearnerReport(replica_id="g", records=records, known_version=version, known_fit=fit, **more)
-        )
+        rows = [row for one in records if (row := pack_row(one, self.options.get("record", "text"))) is not None]
+        return self.learner.exchange(LearnerReport(tuple(rows), known_version=version, known_fit=fit, **more))
 
     def snapshot(self) -> LearnerSnapshot:
         """What a replica that knows nothing is given, after what changed may be published."""

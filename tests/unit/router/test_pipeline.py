@@ -202,15 +202,17 @@ def test_a_finished_request_is_recorded_once_with_what_the_learner_needs(learned
     finish(learned, decision)
     finish(learned, decision)
     (finished,) = learned.buffer.take(10)
-    assert finished.kept.described is not None
-    assert finished.kept.described.base_quality == pytest.approx(0.8)
-    assert (finished.kept.request.actor, finished.kept.request.body, finished.at_s) == ("k1", None, 5000.0)
+    assert finished.described is not None
+    assert finished.described.base_quality == pytest.approx(0.8)
+    assert (finished.actor, finished.turns, finished.aside, finished.at_s) == ("k1", (), None, 5000.0)
 
 
 def test_a_named_models_request_is_described_aside(learned: LearnedRouter) -> None:
     finish(learned, learned.decide(routing_request("b", body=CODE), FLEET))
     (finished,) = learned.buffer.take(1)
-    described = learned.describe(finished).kept
+    assert finished.aside is not None
+    assert finished.aside.request.body is None
+    described = learned.describe(finished)
     assert described.described is not None
     assert described.described.base_quality == pytest.approx(0.4)
     assert described.decision.profile is not None
@@ -220,7 +222,7 @@ def test_a_named_models_request_is_described_aside(learned: LearnedRouter) -> No
 def test_a_flood_of_named_requests_is_described_in_part_only(learned: LearnedRouter) -> None:
     for _ in range(100):
         finish(learned, learned.decide(routing_request("b", body=CODE), FLEET))
-    assert sum(one.turns is not None for one in learned.buffer.take(100)) == 20
+    assert sum(one.aside is not None for one in learned.buffer.take(100)) == 20
 
 
 def test_nothing_is_recorded_where_nothing_may_be_kept(embedder: StaticEmbedder) -> None:
