@@ -31,8 +31,8 @@ FAILURES = "neuroforge_router_failures_total"
 WARNING_PERIOD_S = 60.0
 DESCRIPTIONS_PER_S = 4.0
 DESCRIPTIONS_AT_ONCE = 20
-"""Requests that needed no features and are described aside all the same, so that feedback on them teaches. Each takes the
-event loop about a millisecond, so under load they are few: a person's requests are described all."""
+"""Requests that needed no features and are described aside all the same, so that feedback on them teaches. Each takes
+the event loop about a millisecond, so under load they are few; a person's requests are all described."""
 MAX_LIVE = 8192
 """Decisions remembered until their end; of more the oldest go unrecorded."""
 

@@ -6,9 +6,10 @@ from typing import Any
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import LabelLogprobs
 from neuroforge.contracts.models import ModelState, ModelStatus
-from neuroforge.contracts.outcomes import Feedback, FeedbackReceipt, LearnerReport, RouterStatus
+from neuroforge.contracts.outcomes import Feedback, FeedbackReceipt, RouterStatus
 from neuroforge.contracts.routing import Decision, Outcome, RouteOptions
 from neuroforge.router.learner import Learner
+from neuroforge.router.learner_input import LearnerReport, pack_row
 from neuroforge.router.pipeline import LearnedRouter
 from neuroforge.router.records import make_record
 from tests.fakes import endpoint, routing_request, snapshot
@@ -83,11 +84,9 @@ class LiveFleet:
 
     def exchange(self, clusters: bytes | None = None) -> None:
         taken = self.router.buffer.take(len(self.router.buffer))
-        records = tuple(make_record(self.router.describe(one), "stats") for one in taken)
+        records = [make_record(self.router.describe(one), "stats") for one in taken]
+        rows = tuple(row for one in records if (row := pack_row(one, "stats")) is not None)
         version, fit_id = self.router.known
-        report = LearnerReport(
-            replica_id="g", records=records, known_version=version, known_fit=fit_id, clusters=clusters
-        )
-        reply = self.learner.exchange(report)
+        reply = self.learner.exchange(LearnerReport(rows, 0, version, fit_id, clusters))
         if reply.snapshot is not None:
             self.router.take(reply.snapshot)
