@@ -10,7 +10,9 @@ from ray import serve
 from cluster.actors import get_fleet_actor, get_state_actor
 from cluster.deployments import build_gateway_application, proxy_location
 from cluster.engine_client import build_engine_client
+from cluster.experiments import get_experiments_actor
 from cluster.handles import FleetHandle, StateHandle
+from cluster.handles_experiments import ExperimentsHandle
 from cluster.handles_learner import LearnerHandle
 from cluster.learner import get_learner_actor
 from cluster.metrics import ClusterMetrics, RayMetrics
@@ -69,6 +71,7 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
             learner=learner,
             rules=learner,
             data=learner,
+            experiments=ExperimentsHandle(get_experiments_actor(settings)),
             background=(view.run, router_exchange.run),
         )
     )

@@ -24,7 +24,7 @@ T = TypeVar("T")
 CALL_TIMEOUT_S = 30.0
 
 
-async def call(reference: Awaitable[T], what: str, timeout_s: float = CALL_TIMEOUT_S) -> T:
+async def call(reference: Awaitable[T], what: str, timeout_s: float | None = CALL_TIMEOUT_S) -> T:
     """Wait for an actor's answer; our own errors come back without Ray's traceback text.
 
     Raises:

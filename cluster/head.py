@@ -13,6 +13,7 @@ from ray import serve
 
 from cluster.actors import get_fleet_actor, get_state_actor
 from cluster.deployments import QUIET_LOGS, build_gateway_application, proxy_location
+from cluster.experiments import end_experiments
 from cluster.learner import get_learner_actor, save_learner
 from cluster.names import GATEWAY_APP, NAMESPACE
 from neuroforge.contracts.fleet import ApplyRequest, FleetDiff
@@ -117,6 +118,7 @@ class Head:
             save_learner()
             if not self.owns_ray:
                 serve.shutdown()
+                end_experiments(self._settings)
                 for actor in (
                     get_fleet_actor(self._settings),
                     get_learner_actor(self._settings),

@@ -4,6 +4,7 @@ NAMESPACE = "neuroforge"
 STATE_ACTOR = "neuroforge-state"
 FLEET_ACTOR = "neuroforge-fleet"
 LEARNER_ACTOR = "neuroforge-learner"
+EXPERIMENTS_ACTOR = "neuroforge-experiments"
 GATEWAY_APP = "neuroforge"
 
 ON_HEAD = {"node:__internal_head__": 0.001}

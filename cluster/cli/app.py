@@ -7,6 +7,7 @@ import typer
 
 from cluster.cli import (
     audit,
+    benchmark,
     chat,
     config,
     data,
@@ -73,3 +74,4 @@ app.add_typer(data.app, name="data")
 app.command("feedback")(feedback.feedback)
 app.add_typer(router.app, name="router")
 app.add_typer(experiment.app, name="experiment")
+app.add_typer(benchmark.app, name="benchmark")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from neuroforge.client import Client
     from neuroforge.client.experiment_outcome import ExperimentOutcome
     from neuroforge.client.experiments import Experiments
-    from neuroforge.contracts.experiments import ExperimentStatus, Gate
+    from neuroforge.contracts.experiments import ExperimentConfig, ExperimentStatus, Gate
     from neuroforge.experiments import Experiment
 
 START_TIMEOUT_S = 600.0
@@ -47,12 +47,19 @@ def run(
 
 
 def start_and_follow(
-    client: "Client", experiment: "Experiment", is_dry: bool, is_sure: bool, is_detached: bool, as_json: bool
+    client: "Client",
+    experiment: "Experiment | ExperimentConfig",
+    is_dry: bool,
+    is_sure: bool,
+    is_detached: bool,
+    as_json: bool,
 ) -> None:
     """Show the estimate, ask, start, follow to the end; raises typer.Exit with the gates' status."""
+    from neuroforge.client.experiment_outcome import config_of
+
     estimate = client.experiments.estimate(experiment)
     if is_dry and as_json:
-        print_json({"config": experiment.config, "estimate": estimate})
+        print_json({"config": config_of(experiment), "estimate": estimate})
         return
     print_estimate(estimate, to_stderr=as_json)
     if is_dry:

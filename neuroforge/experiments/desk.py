@@ -190,6 +190,8 @@ class ExperimentQueue:
             end = RunEnd(state="interrupted", error=DIED.format(id=experiment_id))
             if experiment_id in self._cancelled:
                 end = RunEnd(state="cancelled")
+        except NeuroForgeError as error:
+            end = RunEnd(state="failed", error=error.message)
         await process.close()
         self._leave(experiment_id, end)
 

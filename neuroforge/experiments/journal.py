@@ -29,7 +29,7 @@ class ReplyJournal:
             ConflictError: Another process writes under this name.
             DiskFull: There is no room for the file.
         """
-        self._log = AppendLog(directory / FOLDER / f"{writer}.jsonl", clock, sync_rows=None)
+        self._log = AppendLog(directory / FOLDER / f"{writer}.jsonl", clock)
 
     def append(self, replies: Sequence[CellReply]) -> None:
         """Keep them. Raises DiskFull: none of them is kept."""

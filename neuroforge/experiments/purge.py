@@ -49,7 +49,11 @@ def purge_experiments(report: PurgeReport, root: Path, before_s: float | None) -
     """
     n_experiments = sum(_purge_directory(one, before_s) for one in _directories(root))
     for upload in sorted((root / ITEMS_FOLDER).glob("*")):
-        if _is_older(upload, before_s):
+        if not _is_older(upload, before_s):
+            continue
+        if upload.is_dir():  # parts of an upload that was not ended
+            shutil.rmtree(upload)
+        else:
             upload.unlink(missing_ok=True)
     n_cached = 0
     if (root / CACHE).exists():

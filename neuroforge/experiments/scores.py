@@ -20,7 +20,7 @@ class ScoreLog:
     """Append-only; one writer at a time (ConflictError)."""
 
     def __init__(self, directory: Path, clock: Clock = time.monotonic) -> None:
-        self._log = AppendLog(directory / NAME, clock, sync_rows=None)
+        self._log = AppendLog(directory / NAME, clock)
 
     def append(self, scores: Iterable[CellScore]) -> None:
         """Keep them. Raises DiskFull: none of them is kept."""

@@ -29,12 +29,9 @@ class AppendLog:
         clock: Clock,
         sync: Callable[[int], None] = os.fsync,
         check: Callable[[Path], None] = lambda _path: None,
-        sync_rows: int | None = SYNC_ROWS,
     ) -> None:
         """Args:
         clock: Monotonic.
-        sync_rows: Lines after which the disk is asked before the 2 s are over; None = never before. Asking takes some
-            milliseconds, in which an event loop stands still.
         check: Looks at the file, under the lock, before anything in it is changed.
 
         Raises:
@@ -44,7 +41,6 @@ class AppendLog:
         self.path = path
         self._clock = clock
         self._sync_file = sync
-        self._sync_rows = sync_rows
         self._guard = threading.Lock()
         self._n_unsynced = 0
         self._synced_at_s = clock()
@@ -83,8 +79,7 @@ class AppendLog:
                     self._file.truncate(begun_at)
                 raise _full(self.path, error) from error
             self._n_unsynced += len(lines)
-            is_much = self._sync_rows is not None and self._n_unsynced >= self._sync_rows
-            if is_much or self._clock() - self._synced_at_s >= SYNC_S:
+            if self._n_unsynced >= SYNC_ROWS or self._clock() - self._synced_at_s >= SYNC_S:
                 self._sync()
 
     def close(self) -> None:

@@ -1,0 +1,94 @@
+"""Protocols over the experiments desk's handle."""
+
+from typing import Any
+
+from cluster.handles import call
+from neuroforge.contracts.analysis import Analysis, ExperimentComparison
+from neuroforge.contracts.experiment_desk import (
+    FileSize,
+    ItemsPart,
+    ItemsReceipt,
+    LabelReceipt,
+    LabelSheet,
+    LabelTask,
+    RerunRequest,
+    ResultFile,
+)
+from neuroforge.contracts.experiments import CostEstimate, ExperimentConfig, ExperimentStatus
+
+WHO = "the experiments desk"
+SLOW_TIMEOUT_S = 600.0
+"""Datasets are fetched and read before an experiment starts; comparisons read two runs."""
+ONCE = {"max_task_retries": 0}
+"""A desk that crashed after it began would begin a second time."""
+
+
+class ExperimentsHandle:
+    """ExperimentsDesk, in the desk's actor."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    async def estimate(self, config: ExperimentConfig) -> CostEstimate:
+        """See ExperimentRuns."""
+        return await call(self._actor.estimate.remote(config), WHO, SLOW_TIMEOUT_S)
+
+    async def start(self, config: ExperimentConfig) -> ExperimentStatus:
+        """See ExperimentRuns."""
+        return await call(self._actor.start.options(**ONCE).remote(config), WHO, SLOW_TIMEOUT_S)
+
+    async def status(self, experiment_id: str) -> ExperimentStatus:
+        """See ExperimentRuns."""
+        return await call(self._actor.status.remote(experiment_id), WHO)
+
+    async def list_experiments(self) -> tuple[ExperimentStatus, ...]:
+        """See ExperimentRuns."""
+        return await call(self._actor.list_experiments.remote(), WHO)
+
+    async def cancel(self, experiment_id: str) -> ExperimentStatus:
+        """See ExperimentRuns."""
+        return await call(self._actor.cancel.remote(experiment_id), WHO)
+
+    async def resume(self, experiment_id: str) -> ExperimentStatus:
+        """See ExperimentRuns."""
+        return await call(self._actor.resume.remote(experiment_id), WHO)
+
+    async def rescore(self, experiment_id: str) -> ExperimentStatus:
+        """See ExperimentRuns."""
+        return await call(self._actor.rescore.remote(experiment_id), WHO)
+
+    async def rerun(self, experiment_id: str, request: RerunRequest) -> ExperimentStatus:
+        """See ExperimentRuns."""
+        return await call(self._actor.rerun.options(**ONCE).remote(experiment_id, request), WHO, SLOW_TIMEOUT_S)
+
+    async def analysis(self, experiment_id: str) -> Analysis:
+        """See ExperimentReports."""
+        return await call(self._actor.analysis.remote(experiment_id), WHO)
+
+    async def find_file(self, experiment_id: str, name: ResultFile) -> FileSize:
+        """See ExperimentReports."""
+        return await call(self._actor.find_file.remote(experiment_id, name), WHO)
+
+    async def read_file(self, experiment_id: str, name: ResultFile, offset: int, n_bytes: int) -> bytes:
+        """See ExperimentReports."""
+        return await call(self._actor.read_file.remote(experiment_id, name, offset, n_bytes), WHO)
+
+    async def compare(self, a: str, b: str) -> ExperimentComparison:
+        """See ExperimentReports."""
+        return await call(self._actor.compare.remote(a, b), WHO, SLOW_TIMEOUT_S)
+
+    async def export_labels(self, experiment_id: str, limit: int) -> tuple[LabelTask, ...]:
+        """See ExperimentReports."""
+        return await call(self._actor.export_labels.remote(experiment_id, limit), WHO, SLOW_TIMEOUT_S)
+
+    async def import_labels(self, experiment_id: str, sheet: LabelSheet) -> LabelReceipt:
+        """See ExperimentReports."""
+        return await call(self._actor.import_labels.remote(experiment_id, sheet), WHO, SLOW_TIMEOUT_S)
+
+    async def put_items(self, part: ItemsPart) -> ItemsReceipt:
+        """See ExperimentItems."""
+        return await call(self._actor.put_items.remote(part), WHO, SLOW_TIMEOUT_S)
+
+    async def find_items(self, sha256: str) -> ItemsReceipt:
+        """See ExperimentItems."""
+        return await call(self._actor.find_items.remote(sha256), WHO)

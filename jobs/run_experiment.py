@@ -1,0 +1,83 @@
+"""Run an experiment on the server, from its YAML file, and tell what was found.
+
+    ray job submit --working-dir . -- python jobs/run_experiment.py exp.yaml --gate "model_b >= model_a - 0.02"
+
+Runs anywhere that reaches the gateway (`--url`, NEUROFORGE_URL; NEUROFORGE_API_KEY of scope admin), in a Ray job or
+not. The work is the server's: the matrix runs on Ray Data beside the head, and a job that is stopped stops it, so that
+it can be resumed. Exit status 0: done; 4: a gate does not hold; 3: cells are open still; 1: it could not start.
+"""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+import neuroforge
+from cluster.cli.experiment_progress import ProgressLine, print_estimate
+from cluster.cli.experiment_results import print_analysis
+from cluster.cli.experiment_run import GATE_FAILED, INCOMPLETE
+from neuroforge.client import Client
+from neuroforge.errors import ConflictError, NeuroForgeError
+from neuroforge.experiments.experiment_file import read_experiment
+from neuroforge.experiments.gate import parse_gate
+
+
+def main() -> int:
+    """Run, print, report."""
+    options = _parse()
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        experiment = read_experiment(options.file, tuple(parse_gate(text) for text in options.gate))
+        with neuroforge.connect(options.url) as client:
+            client.wait_ready(options.wait_s)
+            print_estimate(client.experiments.estimate(experiment))
+            return _follow(client, client.experiments.start(experiment).id, options.report)
+    except NeuroForgeError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        return 1
+
+
+def _follow(client: Client, experiment_id: str, report: Path | None) -> int:
+    print(experiment_id, flush=True)
+    line = ProgressLine()
+    try:
+        client.experiments.wait(experiment_id, line.show)
+    except KeyboardInterrupt:
+        _cancel(client, experiment_id)
+        return INCOMPLETE
+    line.close()
+    outcome = client.experiments.outcome(experiment_id)
+    print_analysis(outcome.status, outcome.analysis)
+    if report is not None:
+        client.experiments.report(experiment_id, report)
+    if any(not gate.holds for gate in outcome.analysis.gates):
+        return GATE_FAILED
+    return INCOMPLETE if outcome.status.state == "interrupted" else 0
+
+
+def _cancel(client: Client, experiment_id: str) -> None:
+    try:
+        client.experiments.cancel(experiment_id)
+    except ConflictError as error:  # it ended in the same moment
+        print(error.message, file=sys.stderr)
+    print(f"stopped; go on with: neuroforge experiment resume {experiment_id}", file=sys.stderr, flush=True)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """`ray job stop` sends SIGTERM."""
+    raise KeyboardInterrupt
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, help="experiment as YAML: name, models, datasets, prompts, metrics, ...")
+    parser.add_argument("--gate", action="append", default=[], help="`model_b >= model_a - 0.02`; repeatable")
+    parser.add_argument("--report", type=Path, help="where to write the report, .html or .md")
+    parser.add_argument("--url", help="the gateway; default: NEUROFORGE_URL, else the server on this machine")
+    parser.add_argument("--wait-s", type=float, default=120.0, help="how long to wait until the fleet is ready")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
