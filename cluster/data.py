@@ -21,7 +21,7 @@ from cluster.cells import GatewayAddress, GatewayCaller
 from cluster.names import ON_HEAD
 from neuroforge.contracts.experiment_run import Lane
 from neuroforge.contracts.experiments import CellReply
-from neuroforge.errors import DataError, DiskFull
+from neuroforge.errors import DataError, DiskFull, EngineError, NeuroForgeError
 from neuroforge.experiments.ask import CellAsker
 from neuroforge.experiments.ledger import Ledger
 from neuroforge.experiments.queue import batch_places, read_batch
@@ -50,6 +50,17 @@ class RayDataExecutor:
                 yield tuple(CellReply.model_validate_json(line) for line in row["replies"].splitlines())
         finally:
             pump.close()
+
+
+def _as_ours(error: BaseException) -> NeuroForgeError:
+    """Return the error of ours that ended a Data job, wherever Ray has put it; else one that says that Ray did."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, NeuroForgeError):
+        cause = getattr(found, "cause", None)
+        found = cause if isinstance(cause, BaseException) else found.__cause__
+    return found or EngineError(
+        f"Ray Data ended the run ({type(error).__name__}); what was answered is kept: resume it"
+    )
 
 
 class AskActor:
@@ -103,7 +114,7 @@ class _Pump:
         threading.Thread(target=self._pull, args=(loop, arrived), daemon=True).start()
         while (row := await arrived.get()) is not None:
             if isinstance(row, BaseException):
-                raise row
+                raise _as_ours(row) from row
             self._room.release()
             yield row
         self._is_over = True
@@ -135,6 +146,7 @@ class _Pump:
         context = DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
+        context.issue_detectors_config.detectors = []  # a batch may take minutes: that is no hang
         logging.getLogger("ray.data").setLevel(logging.WARNING)
         places = [{"offset": offset} for offset in batch_places(Path(lane.queue))]
         n_at_once = lane.n_batches_at_once
