@@ -28,6 +28,8 @@ from neuroforge.experiments.queue import batch_places, read_batch
 
 ACTOR_CPUS = 0.01
 """An ask-actor waits for replies most of the time; whole CPUs would not be there beside a loaded fleet."""
+ACTOR_START_S = 300
+"""How long Ray may take to find room for an ask-actor."""
 MAX_BLOCKS = 2000
 """Ray Data plans each block on its own, which costs some milliseconds."""
 ROWS_AHEAD = 8
@@ -146,7 +148,10 @@ class _Pump:
         context = DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
-        context.issue_detectors_config.detectors = []  # a batch may take minutes: that is no hang
+        # A batch may take an hour on a slow model: that is no hang. An actor that does not start is one.
+        context.issue_detectors_config.detectors = []
+        context.execution_no_progress_timeout_s = -1
+        context.wait_for_min_actors_s = ACTOR_START_S
         logging.getLogger("ray.data").setLevel(logging.WARNING)
         places = [{"offset": offset} for offset in batch_places(Path(lane.queue))]
         n_at_once = lane.n_batches_at_once

@@ -11,11 +11,14 @@ from neuroforge.contracts.experiments import CellBatch, ExperimentConfig
 from neuroforge.experiments.batch import IntelligentRequestBatcher
 from neuroforge.experiments.cache import ReplyCache
 from neuroforge.experiments.estimate import Estimator
+from neuroforge.experiments.facts import lane_model
 from neuroforge.experiments.item_file import ItemFile
 from neuroforge.experiments.journal import JournalIndex
 from neuroforge.experiments.matrix import Matrix, MatrixCell
 from neuroforge.experiments.queue import FOLDER, QueueWriter
 from neuroforge.experiments.tables import matrix_row, matrix_writer
+
+ROUNDS_A_BATCH, LEAST_A_BATCH, MOST_A_BATCH = 4, 8, 64
 
 
 @dataclass
@@ -75,7 +78,7 @@ def lay_out(matrix: Matrix, items: ItemFile, directory: Path, index: JournalInde
         DataError: A template cannot be filled from an item.
     """
     layout = Layout()
-    batcher = IntelligentRequestBatcher()
+    batchers = {model.model_id: _batcher_for(model, matrix.config.concurrency) for model in matrix.models}
     with (
         closing(_Queues(directory, matrix.models, is_in_turn(matrix.config))) as queues,
         matrix_writer(directory) as table,
@@ -87,10 +90,18 @@ def lay_out(matrix: Matrix, items: ItemFile, directory: Path, index: JournalInde
             todo = [cell.request for cell, is_settled, is_known in kept if not is_settled and not is_known]
             layout.count(kept)
             layout.estimator.add(todo)
-            for batch in batcher.batch_requests_intelligently(todo):
-                queues.append(batch)
+            for model_id, batcher in batchers.items():
+                wanted = [request for request in todo if request.cell.model_id == model_id]
+                for batch in batcher.batch_requests_intelligently(wanted):
+                    queues.append(batch)
     layout.lanes = queues.lanes
     return layout
+
+
+def _batcher_for(model: ModelFacts, concurrency: int | None) -> IntelligentRequestBatcher:
+    """A few rounds of the model's slots a batch: replies are told of when their batch is whole."""
+    n_rounds = ROUNDS_A_BATCH * lane_model(model, concurrency).n_slots_max
+    return IntelligentRequestBatcher(max_requests=min(MOST_A_BATCH, max(LEAST_A_BATCH, n_rounds)))
 
 
 class _Queues:
