@@ -70,6 +70,7 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
             metrics_source=ClusterMetrics(),
             learner=learner,
             rules=learner,
+            live_tests=learner,
             data=learner,
             experiments=ExperimentsHandle(get_experiments_actor(settings)),
             background=(view.run, router_exchange.run),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from cluster.handles import call
+from neuroforge.contracts.live_tests import LiveTestSpec, LiveTestStatus
 from neuroforge.contracts.outcomes import (
     DataSummary,
     Feedback,
@@ -22,7 +23,7 @@ SLOW_TIMEOUT_S = 600.0
 
 
 class LearnerHandle:
-    """OutcomeTaker, Learner, RulesStore and OutcomeData, in the learner actor."""
+    """OutcomeTaker, Learner, RulesStore, LiveTestDesk and OutcomeData, in the learner actor."""
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
@@ -72,6 +73,22 @@ class LearnerHandle:
     ) -> RulesEntry:
         """See RulesStore."""
         return await call(self._actor.update_rules.remote(insights, model_ids, shadow), WHO, SLOW_TIMEOUT_S)
+
+    async def create_live_test(self, spec: LiveTestSpec) -> LiveTestStatus:
+        """See LiveTestDesk."""
+        return await call(self._actor.create_live_test.remote(spec), WHO)
+
+    async def list_live_tests(self) -> tuple[LiveTestStatus, ...]:
+        """See LiveTestDesk."""
+        return await call(self._actor.list_live_tests.remote(), WHO)
+
+    async def live_test(self, name: str) -> LiveTestStatus:
+        """See LiveTestDesk."""
+        return await call(self._actor.live_test.remote(name), WHO)
+
+    async def stop_live_test(self, name: str) -> LiveTestStatus:
+        """See LiveTestDesk."""
+        return await call(self._actor.stop_live_test.remote(name), WHO)
 
     async def summary(self) -> DataSummary:
         """See OutcomeData."""

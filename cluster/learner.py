@@ -14,6 +14,7 @@ from cluster.detached import get_or_create
 from cluster.names import LEARNER_ACTOR, NAMESPACE
 from cluster.router_parts import load_router_embedder
 from neuroforge.assets.store import AssetStore
+from neuroforge.contracts.live_tests import LiveTestSpec, LiveTestStatus
 from neuroforge.contracts.outcomes import (
     DataSummary,
     Feedback,
@@ -111,6 +112,22 @@ class LearnerActor:
     def update_rules(self, insights: tuple[Insight, ...], model_ids: tuple[str, ...], shadow: bool) -> RulesEntry:
         """See RulesStore."""
         return self._rules.update_rules(insights, model_ids, shadow)
+
+    def create_live_test(self, spec: LiveTestSpec) -> LiveTestStatus:
+        """See LiveTestDesk."""
+        return self._learner.live_tests.create(spec)
+
+    def list_live_tests(self) -> tuple[LiveTestStatus, ...]:
+        """See LiveTestDesk."""
+        return self._learner.live_tests.list_all()
+
+    def live_test(self, name: str) -> LiveTestStatus:
+        """See LiveTestDesk."""
+        return self._learner.live_tests.status(name)
+
+    def stop_live_test(self, name: str) -> LiveTestStatus:
+        """See LiveTestDesk."""
+        return self._learner.live_tests.stop(name)
 
     def summary(self) -> DataSummary:
         """See OutcomeData."""

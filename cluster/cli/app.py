@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cluster.cli import (
+    abtest,
     audit,
     benchmark,
     chat,
@@ -75,3 +76,4 @@ app.command("feedback")(feedback.feedback)
 app.add_typer(router.app, name="router")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(benchmark.app, name="benchmark")
+app.add_typer(abtest.app, name="abtest")

@@ -11,6 +11,7 @@ from neuroforge.client import calls
 from neuroforge.client.aio_transport import AsyncTransport
 from neuroforge.client.calls import PROBE_TIMEOUT_S, READY_POLL_S, Call, Messages, Vectors
 from neuroforge.client.learning import AsyncLearning
+from neuroforge.client.live_tests import AsyncLiveTesting
 from neuroforge.client.rules import AsyncRuling
 from neuroforge.client.tasks import AsyncTasking
 from neuroforge.contracts.base import JsonObject
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncClient(AsyncLearning, AsyncRuling, AsyncTasking):
+class AsyncClient(AsyncLearning, AsyncRuling, AsyncTasking, AsyncLiveTesting):
     """`Client` with `await`, bound to the event loop of its first call. Errors are those of `Client`."""
 
     def __init__(self, base_url: str, api_key: str | None = None, timeout_s: float = 600.0) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from neuroforge.client import calls
 from neuroforge.client.calls import PROBE_TIMEOUT_S, READY_POLL_S, Call, Messages, Vectors
 from neuroforge.client.learning import Learning
+from neuroforge.client.live_tests import LiveTesting
 from neuroforge.client.rules import Ruling
 from neuroforge.client.tasks import Tasking
 from neuroforge.client.transport import Transport
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Client(Learning, Ruling, Tasking):
+class Client(Learning, Ruling, Tasking, LiveTesting):
     """Everything that the gateway offers, as methods. Use it as a context manager, from any number of threads.
 
     Options of chat, completion, embeddings and responses are OpenAI's fields (temperature, max_tokens, tools, ...).

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from neuroforge.contracts.base import Contract
+from neuroforge.contracts.live_tests import LiveTestPlan
 from neuroforge.contracts.routing import Decision, Outcome
 from neuroforge.contracts.rules import RoutingRules
 
@@ -84,6 +85,8 @@ class LearnerSnapshot(Contract):
     """The fitted router or the kinds, only when the replica's known_fit is another."""
     online: bytes = Field(repr=False)
     rules: RoutingRules
+    live_tests: tuple[LiveTestPlan, ...] = ()
+    """Those that run, oldest first: of several that a request fits the first takes it."""
     best_single: str | None = None
     """Where holdout traffic goes: the best model for everything; None = nobody can tell yet, so there is no holdout."""
 

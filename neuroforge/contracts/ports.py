@@ -31,6 +31,7 @@ from neuroforge.contracts.keys import (
     GatewayReport,
     KeySpec,
 )
+from neuroforge.contracts.live_tests import LiveTestSpec, LiveTestStatus
 from neuroforge.contracts.models import EngineStats, ModelEndpoint, ModelSpec, ModelStatus, ReplicaRange
 from neuroforge.contracts.outcomes import (
     DataSummary,
@@ -346,6 +347,26 @@ class RulesStore(Protocol):
 
         `model_ids` are the fleet's. Raises RequestError: an insight names another model, or none says anything.
         """
+        ...
+
+
+class LiveTestDesk(Protocol):
+    """Live tests, over a handle."""
+
+    async def create_live_test(self, spec: LiveTestSpec) -> LiveTestStatus:
+        """Start it. Raises ConflictError: its name is taken, another runs on its target, or nothing is recorded."""
+        ...
+
+    async def list_live_tests(self) -> tuple[LiveTestStatus, ...]:
+        """Newest first."""
+        ...
+
+    async def live_test(self, name: str) -> LiveTestStatus:
+        """Raises NotFound."""
+        ...
+
+    async def stop_live_test(self, name: str) -> LiveTestStatus:
+        """Answer its target as usual again; stopping twice changes nothing. Raises NotFound."""
         ...
 
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from neuroforge.contracts.base import Contract, JsonObject
 from neuroforge.contracts.chat import Usage
+from neuroforge.contracts.live_tests import LiveTestTag
 from neuroforge.contracts.models import Capability, ModelEndpoint
 from neuroforge.contracts.tasks import TaskProfile
 
@@ -35,6 +36,7 @@ DecisionReason = Literal[
     "explored",
     "pinned",
     "holdout",
+    "live_test",
 ]
 Exploration = Literal["on", "off", "off_by_request", "off_by_rule"]
 
@@ -84,6 +86,10 @@ class RoutingRequest(Contract):
     """OpenAI's body, whose text the features are read from; None = nothing but the numbers above is known."""
     actor: str = "local"
     """Key id of the caller, who alone (beside operators) may read the decision later."""
+    can_be_tested: bool = False
+    """Whether live tests may take it: a caller's own request, not a member of a task nor a probe."""
+    live_test: LiveTestTag | None = None
+    """Only of a shadow's request: the arm that it is asked for."""
 
 
 class FleetSnapshot(Contract):
@@ -163,6 +169,10 @@ class Decision(Contract):
     """With request id and router_version it gives the draw again."""
     holdout_model: str | None = None
     """Where the holdout's share of such requests goes; None = the holdout could not take this one."""
+    live_test: LiveTestTag | None = None
+    """The arm of a live test that answers; None = none does."""
+    shadows: tuple[LiveTestTag, ...] = Field(default=(), exclude=True)
+    """Arms to be asked beside it, whose answers go to nobody."""
 
 
 class Outcome(Contract):

@@ -16,6 +16,7 @@ from neuroforge.gateway.admin import fleet_router
 from neuroforge.gateway.admin_experiments import experiments_router
 from neuroforge.gateway.admin_keys import audit_router, keys_router
 from neuroforge.gateway.admin_learning import data_router, router_router
+from neuroforge.gateway.admin_live_tests import live_tests_router
 from neuroforge.gateway.admin_rules import rules_router
 from neuroforge.gateway.ask import Ask
 from neuroforge.gateway.chat import parse_chat
@@ -77,6 +78,7 @@ def build_app(parts: GatewayParts) -> FastAPI:
     app.include_router(learning_router(parts, desk))
     app.include_router(router_router(parts, desk))
     app.include_router(rules_router(parts, desk))
+    app.include_router(live_tests_router(parts, desk))
     app.include_router(data_router(parts, desk))
     app.include_router(experiments_router(parts, desk))
     install_openapi(app)

@@ -49,6 +49,7 @@ class Ask:
             route=self.options,
             body=self.body,
             actor=caller.actor,
+            can_be_tested=True,
         )
 
     def engine_request(self, call: Call, timeout_s: float) -> EngineRequest:

@@ -14,6 +14,7 @@ from neuroforge.contracts.ports import (
     Fleet,
     FleetView,
     Learner,
+    LiveTestDesk,
     Metrics,
     MetricsSource,
     Orchestrator,
@@ -72,6 +73,7 @@ class GatewayParts:
     learner: Learner | None = None
     """None = nothing is learned: the routes that need it answer 503."""
     rules: RulesStore | None = None
+    live_tests: LiveTestDesk | None = None
     data: OutcomeData | None = None
     experiments: ExperimentsDesk | None = None
     """None = no experiments here: their routes answer 503."""

@@ -10,6 +10,7 @@ from neuroforge.contracts.models import ModelState
 from neuroforge.contracts.ports import FleetView, Metrics, Router
 from neuroforge.contracts.routing import CandidateView, Decision, RoutingRequest, Spent
 from neuroforge.errors import EngineOverloaded, EngineUnavailable, NeuroForgeError
+from neuroforge.orchestrator.arms import in_arms_words
 from neuroforge.orchestrator.breaker import Breakers
 from neuroforge.orchestrator.hedge import MIN_FACTOR, Attempt, Choices, HedgeBudget, LatencyTail, Patience, Race, Wait
 from neuroforge.orchestrator.limits import Budget, OrchestratorLimits
@@ -20,8 +21,8 @@ HEDGES = "neuroforge_hedges_total"
 """Counter: second requests begun because the first was late, by model and result (won, lost)."""
 FALLBACKS = "neuroforge_fallbacks_total"
 """Counter: attempts that another model took over, by the model that was left and reason (error, overload, slow)."""
-FIXED_REASONS = ("explicit", "pinned", "holdout")
-"""Decisions that lateness does not change: the caller, a rule or the measurement wants this model."""
+FIXED_REASONS = ("explicit", "pinned", "holdout", "live_test")
+"""Decisions that lateness does not change: the caller, a rule or a measurement wants this model."""
 
 
 @dataclass
@@ -108,8 +109,12 @@ class Tries:
         return winner.record, answer
 
     def after_error(self, record: Record, error: EngineUnavailable | EngineOverloaded) -> Record:
-        """For a policy the best model that was not tried yet; else raise what the last one said."""
-        if self._routing.policy == "explicit" or self._budget.is_spent:
+        """For a policy the best model that was not tried yet; else raise what the last one said.
+
+        A live test's arm that fails is replaced by what the caller asked for: only the measurement bears the failure.
+        """
+        is_final = self._routing.policy == "explicit" and record.decision.reason != "live_test"
+        if is_final or self._budget.is_spent:
             raise error
         self._exclude(record)
         try:
@@ -145,7 +150,7 @@ class Tries:
         return self._next(decision)
 
     def _next(self, decision: Decision) -> Record:
-        record = self._shared.reporter.record(decision, self._request)
+        record = self._shared.reporter.record(decision, in_arms_words(self._request, decision.live_test))
         self._records.append(record)
         return record
 

@@ -3,11 +3,12 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest, LabelLogprobs, LabelRequest, PromptText, TokenCount
 from neuroforge.contracts.ports import Clock, EngineClient, FleetView, Metrics, Router, RulesStore
-from neuroforge.contracts.routing import Completed, Decision, RoutingRequest, Spent, StreamEvent
+from neuroforge.contracts.routing import Completed, Decided, Decision, RoutingRequest, Spent, StreamEvent
 from neuroforge.contracts.rules import Insight, RulesEntry
 from neuroforge.contracts.tasks import Task, TaskResult
 from neuroforge.errors import ConflictError
@@ -16,6 +17,7 @@ from neuroforge.orchestrator.breaker import Breakers
 from neuroforge.orchestrator.hedge import Wait, wait_first
 from neuroforge.orchestrator.limits import OrchestratorLimits, Sleep
 from neuroforge.orchestrator.outcome import OutcomeReporter, OutcomeSink
+from neuroforge.orchestrator.shadows import Shadows
 from neuroforge.orchestrator.single import SingleExecution
 from neuroforge.orchestrator.tasks import TaskExecution
 
@@ -53,6 +55,7 @@ class NeuroForgeOrchestrator:
         self._adaptation = Adaptation(router, fleet_view, reporter, breakers, limits, wait, metrics)
         rng = rng or random.Random()  # noqa: S311 - jitter
         self._single = SingleExecution(self._adaptation, engine_client, sleep, rng)
+        self._shadows = Shadows(self._single, metrics)
         self._tasks = TaskExecution(self._single, clock, limits.task_timeout_s)
         self._engine = engine_client
         self._fleet = fleet_view
@@ -61,11 +64,20 @@ class NeuroForgeOrchestrator:
 
     async def complete(self, routing: RoutingRequest, request: EngineRequest) -> Completed:
         """As Orchestrator.complete."""
-        return await self._single.complete(routing, request)
+        completed = await self._single.complete(routing, request)
+        self._shadows.begin(completed.decision, routing, request)
+        return completed
 
-    def stream(self, routing: RoutingRequest, request: EngineRequest) -> AsyncGenerator[StreamEvent, None]:
+    async def stream(self, routing: RoutingRequest, request: EngineRequest) -> AsyncGenerator[StreamEvent, None]:
         """As Orchestrator.stream."""
-        return self._single.stream(routing, request)
+        decision: Decision | None = None
+        async with aclosing(self._single.stream(routing, request)) as events:
+            async for event in events:
+                if isinstance(event, Decided):
+                    decision = event.decision
+                yield event
+        if decision is not None:
+            self._shadows.begin(decision, routing, request)
 
     async def count_tokens(self, routing: RoutingRequest, prompt: PromptText) -> TokenCount:
         """As Orchestrator.count_tokens."""

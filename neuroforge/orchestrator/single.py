@@ -59,7 +59,7 @@ class SingleExecution:
 
                 async def call(endpoint: ModelEndpoint) -> JsonObject:
                     record.call_starts(endpoint)
-                    return await self.engine.complete(endpoint, _within_deadline(request, budget))
+                    return await self.engine.complete(endpoint, _within_deadline(record.request, budget))
 
                 body = await self._answer(record.decision, budget, call)
                 record.take_whole(body)
@@ -182,14 +182,14 @@ async def _before_retry(
 ) -> None:
     """Return when the same model shall be asked again, else raise the error.
 
-    Not when it is overloaded, when another model that is ready may answer, or for an upstream, of which the client has
-    retried already.
+    Not when it is overloaded, when another model that is ready may answer, for an upstream, of which the client has
+    retried already, or for an arm of a live test: what the caller asked for takes over.
     """
     if isinstance(error, EngineOverloaded):
         raise error
     budget.count_failure(error)
     has_other = any(one.filtered is None and one.model_id != decision.model_id for one in decision.candidates)
-    if has_other or endpoint.engine == EngineKind.OPENAI_HTTP:
+    if has_other or endpoint.engine == EngineKind.OPENAI_HTTP or decision.reason == "live_test":
         raise error
     await budget.pause(error)
 

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from neuroforge.contracts.live_tests import LiveTestPlan
 from neuroforge.contracts.outcomes import LearnerSnapshot
 from neuroforge.errors import DataError
 from neuroforge.router.clusters import PREFIX, Clusters
@@ -83,6 +84,7 @@ class Belief:
     """Kinds of requests that the posteriors look at, where there is no fit."""
     best_single: str | None = None
     """Where the holdout's requests go; None = there is no holdout."""
+    live_tests: tuple[LiveTestPlan, ...] = ()
 
 
 def build_belief(snapshot: LearnerSnapshot, previous: Belief | None, load_fit: LoadFit) -> Belief:
@@ -111,6 +113,7 @@ def build_belief(snapshot: LearnerSnapshot, previous: Belief | None, load_fit: L
         unlearned=None if online is None else OnlinePosterior(online.prior_variances),
         clusters=clusters,
         best_single=snapshot.best_single,
+        live_tests=snapshot.live_tests,
     )
 
 

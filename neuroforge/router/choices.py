@@ -16,7 +16,7 @@ from neuroforge.router.utility import WEIGHTS_BY_POLICY, weigh_costs
 
 Shares = Mapping[str, float]
 """Probability by model id, summing to 1; empty = no candidate is left and the request is refused."""
-NOT_THE_ROUTERS = frozenset({"explicit", "fallback", "router_unavailable", "expected_latency"})
+NOT_THE_ROUTERS = frozenset({"explicit", "live_test", "fallback", "router_unavailable", "expected_latency"})
 """Reasons of decisions that rules and predictions did not make."""
 _TOLERANCE = 1e-3
 """Of a logged distribution's sum."""

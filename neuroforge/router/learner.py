@@ -20,8 +20,10 @@ from neuroforge.router.feedback import Standing, explicit_score, failure_weight,
 from neuroforge.router.holdout import best_single, measure_uplift
 from neuroforge.router.learner_input import LearnerOptions, LearnerReport, LiveRules
 from neuroforge.router.lessons import Lessons, PriorOf, is_fitless
+from neuroforge.router.live_tests import LiveTests
 from neuroforge.router.scored import ScoredDecision
 from neuroforge.storage.learner_state import Lesson
+from neuroforge.storage.live_tests import SqlLiveTests
 from neuroforge.storage.outcome_rows import OutcomeRow, basis_bytes, storable_text
 from neuroforge.storage.outcomes import Held, Learned, NewOutcome, OutcomeStore, Statement
 
@@ -49,6 +51,8 @@ class Learner:
         self._lessons = Lessons(store, clock, prior_of, options.half_life_s)
         self._counts = store.counts()
         self._live_rules = rules.live
+        self._tests = LiveTests(SqlLiveTests(store.database), clock, options.record)
+        self._live_plans = self._tests.plans
         self._best: str | None = None
         self._published_at_s = float("-inf")
         self._n_scored_measured = -1
@@ -89,6 +93,8 @@ class Learner:
                     feedback.decision_id, self._clock(), new.score, status, new.preferred_answer, new.comment
                 )
                 self._rate(held, statement)
+                if last is None:
+                    self._tests.rate(held.record, new.score)
             return FeedbackReceipt(decision_id=feedback.decision_id, status=status, score=new.score)
 
     def read_scored(self, limit: int) -> list[ScoredDecision]:
@@ -98,6 +104,11 @@ class Learner:
             ScoredDecision(one.decision, one.score, one.at_s, 1.0 if one.is_rated else weight)
             for one in self._store.read_scored(limit)
         ]
+
+    @property
+    def live_tests(self) -> LiveTests:
+        """Those that this learner feeds."""
+        return self._tests
 
     def find_decision(self, decision_id: str, actor: str | None) -> OutcomeRecord:
         """As ports.Learner."""
@@ -166,6 +177,7 @@ class Learner:
         if not fresh:
             return
         redo_seq = self._store.add(fresh)
+        self._tests.observe([one.row for one in fresh])
         self._lessons.take((lesson for one in fresh if (lesson := _lesson(one)) is not None), redo_seq)
         self._counts = self._counts.plus(fresh)
         self._has_changed = self._has_changed or any(one.learned_weight is not None for one in fresh)
@@ -223,8 +235,8 @@ class Learner:
         self._counts = self._store.counts()
 
     def _publish_when_due(self) -> None:
-        has_new_rules = self._rules.live is not self._live_rules
-        if has_new_rules or (self._has_changed and self._clock() - self._published_at_s >= PUBLISH_EVERY_S):
+        is_changed = self._rules.live is not self._live_rules or self._tests.plans is not self._live_plans
+        if is_changed or (self._has_changed and self._clock() - self._published_at_s >= PUBLISH_EVERY_S):
             self._publish()
 
     def _measure(self) -> None:
@@ -243,7 +255,7 @@ class Learner:
         self._lessons.version += 1
         self._published_at_s = self._clock()
         self._has_changed = False
-        self._live_rules = self._rules.live
+        self._live_rules, self._live_plans = self._rules.live, self._tests.plans
         self._snapshot = self._make_snapshot()
 
     def _make_snapshot(self) -> LearnerSnapshot:
@@ -252,6 +264,7 @@ class Learner:
             fit_id=self._lessons.fit_id,
             online=self._lessons.posterior.to_bytes(),
             rules=self._live_rules,
+            live_tests=self._live_plans,
             best_single=self._best,
         )
 

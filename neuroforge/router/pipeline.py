@@ -4,12 +4,14 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from neuroforge.contracts.models import ModelEndpoint
+from neuroforge.contracts.live_tests import LiveTestTag
+from neuroforge.contracts.models import ModelEndpoint, ModelState
 from neuroforge.contracts.outcomes import LearnerSnapshot, RecordLevel
 from neuroforge.contracts.ports import Clock, Metrics
 from neuroforge.contracts.routing import Decision, DecisionReason, FleetSnapshot, Outcome, RoutingRequest
-from neuroforge.errors import DataError, RequestError
+from neuroforge.errors import DataError, EngineUnavailable, NeuroForgeError, RequestError
 from neuroforge.router.affinity import PrefixMemory
+from neuroforge.router.assign import assign, shadows_of
 from neuroforge.router.belief import Belief, Fitted, build_belief
 from neuroforge.router.clusters import TrafficSample
 from neuroforge.router.conversation import read_turns
@@ -28,6 +30,8 @@ from neuroforge.router.views import show_candidates
 logger = logging.getLogger(__name__)
 
 FAILURES = "neuroforge_router_failures_total"
+LEFT_OUT = "neuroforge_live_test_left_out_total"
+"""Counter: requests that an arm of a live test could not take, by test, arm and reason."""
 WARNING_PERIOD_S = 60.0
 DESCRIPTIONS_PER_S = 4.0
 DESCRIPTIONS_AT_ONCE = 20
@@ -105,7 +109,12 @@ class LearnedRouter:
         senses = self._senses
         if senses is None:
             self._pending = _with_fit_of(self._pending, snapshot)
-            self._belief = Belief(snapshot.version, RulesView(snapshot.rules), best_single=snapshot.best_single)
+            self._belief = Belief(
+                snapshot.version,
+                RulesView(snapshot.rules),
+                best_single=snapshot.best_single,
+                live_tests=snapshot.live_tests,
+            )
             return
         embedder_hash = senses.embedder.sha256
         try:
@@ -113,7 +122,7 @@ class LearnedRouter:
             _check_basis(belief, senses)
         except DataError:
             kept = self._belief or Belief(0, RulesView(snapshot.rules))
-            self._belief = replace(kept, rules=RulesView(snapshot.rules))
+            self._belief = replace(kept, rules=RulesView(snapshot.rules), live_tests=snapshot.live_tests)
             raise
         self._belief = belief
         self._pending = None
@@ -128,6 +137,38 @@ class LearnedRouter:
 
     def decide(self, request: RoutingRequest, snapshot: FleetSnapshot) -> Decision:
         """As Router.decide; also RequestError: bounds that no candidate keeps."""
+        if request.live_test is not None:
+            return self._decide_for(request.live_test, request, snapshot)
+        plans = () if self._belief is None else self._belief.live_tests
+        if plans and (tag := assign(request, plans)) is not None:
+            try:
+                return self._decide_for(tag, request, snapshot)
+            except NeuroForgeError as error:  # the arm's model cannot take this request: it is answered as usual
+                self._metrics.count(LEFT_OUT, tags={"test": tag.test, "arm": tag.arm, "reason": error.code})
+        decision = self._decide_usually(request, snapshot)
+        if plans and (shadows := shadows_of(request, plans, decision.model_id)):
+            control, *others = shadows
+            tagged = Decision(**{**dict(decision), "live_test": control, "shadows": tuple(others)})
+            self._kept[decision.decision_id] = self._kept[decision.decision_id]._replace(decision=tagged)
+            return tagged
+        return decision
+
+    def _decide_for(self, tag: LiveTestTag, request: RoutingRequest, snapshot: FleetSnapshot) -> Decision:
+        """The arm's model, as if the caller had named it; reason `live_test` where the caller did not.
+
+        Raises:
+            NeuroForgeError: As `find_explicit`; EngineUnavailable also where the model is not ready.
+        """
+        endpoint = snapshot.find(tag.model_id)
+        if endpoint is not None and endpoint.state != ModelState.READY:
+            raise EngineUnavailable(f"{tag.model_id}: {endpoint.state}", model_id=tag.model_id)
+        asked = RoutingRequest(**{**dict(request), "policy": "explicit", "model_id": tag.model_id})
+        decision = self._plain.decide(asked, snapshot)
+        is_another = tag.model_id != request.model_id
+        values = {**dict(decision), "reason": "live_test" if is_another else decision.reason, "live_test": tag}
+        return self._keep(asked, snapshot, Decision(**values), None)
+
+    def _decide_usually(self, request: RoutingRequest, snapshot: FleetSnapshot) -> Decision:
         if request.policy == "explicit":
             return self._keep(request, snapshot, self._plain.decide(request, snapshot), None)
         verdicts = filter_models(request, snapshot)

@@ -5,15 +5,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, func, select, true
+from sqlalchemy import ColumnElement, Row, Table, and_, delete, func, select, true
 
 from neuroforge.contracts.outcomes import DataSummary, RecordLevel
 from neuroforge.errors import RequestError
 from neuroforge.storage.engine import Database
 from neuroforge.storage.outcome_parquet import ExportWriter, filter_export, is_export
-from neuroforge.storage.schema import exports, feedback, learner, outcomes, redo
+from neuroforge.storage.schema import exports, feedback, learner, live_test_units, outcomes, redo
 
-TABLES = ("nf_outcomes", "nf_feedback", "nf_redo")
+TABLES = ("nf_outcomes", "nf_feedback", "nf_redo", "nf_live_test_units")
 """Those with rows of single requests."""
 _ROWS_AT_ONCE = 2_000
 
@@ -112,14 +112,13 @@ class SqlOutcomeData:
 
     def _delete(self, actor: str | None, before_s: float | None, forget: bool) -> int:
         columns = outcomes.c
-        wanted: list[ColumnElement[bool]] = [true()]
-        wanted += [columns.actor == actor] if actor is not None else []
-        wanted += [columns.at_s < before_s] if before_s is not None else []
+        wanted = _chosen(outcomes, actor, before_s)
         ids = select(columns.decision_id).where(and_(*wanted))
         with self.database.write() as connection:
             for table in (feedback, redo):
                 connection.execute(delete(table).where(table.c.decision_id.in_(ids)))
             n_outcomes = connection.execute(delete(outcomes).where(and_(*wanted))).rowcount
+            connection.execute(delete(live_test_units).where(*_chosen(live_test_units, actor, before_s)))
             if actor is None:  # what lost its outcome
                 orphans: list[ColumnElement[bool]] = [feedback.c.decision_id.not_in(select(columns.decision_id))]
                 orphans += [] if before_s is None else [feedback.c.at_s < before_s]
@@ -180,6 +179,14 @@ _NEWEST = (
     select(feedback.c.decision_id, func.max(feedback.c.seq).label("seq")).group_by(feedback.c.decision_id).subquery()
 )
 _STATED = (feedback.c.preferred_answer, feedback.c.comment)
+
+
+def _chosen(table: Table, actor: str | None, before_s: float | None) -> list[ColumnElement[bool]]:
+    """Rows of this caller and of this age; with neither, all."""
+    conditions: list[ColumnElement[bool]] = [true()]
+    conditions += [table.c.actor == actor] if actor is not None else []
+    conditions += [table.c.at_s < before_s] if before_s is not None else []
+    return conditions
 
 
 def _check_target(path: Path) -> None:

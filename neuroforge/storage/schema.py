@@ -161,3 +161,23 @@ exports = Table(
     Column("n_rows", BigInteger, nullable=False),
 )
 """Parquet files that were written, for a purge must reach them too."""
+
+live_tests = Table(
+    "nf_live_tests",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    Column("entry", Text, nullable=False),
+)
+"""`seq` gives the order of creation; `entry` is a LiveTestEntry (neuroforge.router.live_tests) as JSON."""
+
+live_test_units = Table(
+    "nf_live_test_units",
+    metadata,
+    Column("test", Text, primary_key=True),
+    Column("unit", Text, primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("at_s", Double, nullable=False, index=True),
+)
+"""Hashes of sessions, users or requests that were observed: of each the first observation counts."""

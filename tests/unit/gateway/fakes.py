@@ -43,6 +43,7 @@ from neuroforge.gateway.parts import GatewayOptions, GatewayParts
 from tests.fakes import FakeMetrics
 from tests.unit.gateway.fakes_experiments import FakeExperiments
 from tests.unit.gateway.fakes_learning import FakeData, FakeLearner
+from tests.unit.gateway.fakes_live_tests import FakeLiveTests
 from tests.unit.gateway.fakes_rules import FakeRules, entry
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
@@ -327,6 +328,7 @@ class Gateway:
     state: FakeState = field(default_factory=FakeState)
     learner: FakeLearner = field(default_factory=FakeLearner)
     rules: FakeRules | None = field(default_factory=FakeRules)
+    live_tests: FakeLiveTests = field(default_factory=FakeLiveTests)
     data: FakeData = field(default_factory=FakeData)
     experiments: FakeExperiments | None = field(default_factory=FakeExperiments)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
@@ -345,6 +347,7 @@ class Gateway:
                 state=self.state,
                 learner=self.learner,
                 rules=self.rules,
+                live_tests=self.live_tests,
                 data=self.data,
                 experiments=self.experiments,
                 metrics=self.metrics,

@@ -4,15 +4,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from neuroforge.contracts.live_tests import LiveTestArm, LiveTestPlan, LiveTestSpec
 from neuroforge.contracts.models import ModelState
-from neuroforge.contracts.routing import Decision, Outcome, RouteOptions
+from neuroforge.contracts.routing import Decision, FleetSnapshot, Outcome, RouteOptions
 from neuroforge.contracts.rules import Exclusion, Pin, RoutingRules
 from neuroforge.errors import DataError, EngineUnavailable, ModelNotFound, RequestError
 from neuroforge.router.belief import Fitted
 from neuroforge.router.classify import load_seeds
 from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.online import OnlinePosterior
-from neuroforge.router.pipeline import FAILURES, LearnedRouter, RouterOptions
+from neuroforge.router.pipeline import FAILURES, LEFT_OUT, LearnedRouter, RouterOptions
 from tests.fakes import FakeClock, FakeMetrics, endpoint, routing_request, snapshot
 from tests.unit.router.test_predict import FakeFitted
 from tests.unit.router.tiny import word_embedder
@@ -234,3 +235,43 @@ def test_nothing_is_recorded_where_nothing_may_be_kept(embedder: StaticEmbedder)
 def test_an_empty_prompt_and_one_of_token_ids_are_decided(learned: LearnedRouter) -> None:
     bodies: list[Any] = [{"messages": [{"role": "user", "content": ""}]}, {"prompt": [1, 2, 3]}, None]
     assert {learned.decide(ask(body=body), FLEET).model_id for body in bodies} == {"a"}
+
+
+class TestLiveTests:
+    """Which requests take part is test_assign's matter."""
+
+    def routed(self, router: LearnedRouter, fleet: FleetSnapshot = FLEET, **changes: Any) -> Decision:
+        arms = (LiveTestArm(name="control", model_id="a"), LiveTestArm(name="other", model_id="b"))
+        spec = LiveTestSpec(name="t", target="a", arms=arms, **changes)
+        router.take(learner_snapshot(version=9, live_tests=(LiveTestPlan(spec=spec, weights=(0.0, 1.0)),)))
+        return router.decide(routing_request("a", can_be_tested=True), fleet)
+
+    def test_the_arms_model_answers_in_the_named_ones_place(self, router: LearnedRouter) -> None:
+        decision = self.routed(router)
+
+        assert (decision.model_id, decision.reason, decision.policy) == ("b", "live_test", "explicit")
+
+    @pytest.mark.parametrize("state", [ModelState.UNLOADED, ModelState.FAILED])
+    def test_an_arm_that_is_not_ready_leaves_the_request_as_it_was(
+        self, router: LearnedRouter, metrics: FakeMetrics, state: ModelState
+    ) -> None:
+        decision = self.routed(router, snapshot(endpoint("a"), endpoint("b", state=state)))
+
+        assert (decision.model_id, decision.live_test) == ("a", None)
+        assert metrics.counts[LEFT_OUT] == 1
+
+    def test_an_arm_that_the_key_may_not_use_leaves_the_request_as_it_was(self, router: LearnedRouter) -> None:
+        self.routed(router)
+
+        decision = router.decide(routing_request("a", can_be_tested=True, allowed_models=frozenset({"a"})), FLEET)
+
+        assert decision.model_id == "a"
+
+    def test_a_shadows_control_is_noted_on_the_decision_that_answers(self, router: LearnedRouter) -> None:
+        decision = self.routed(router, mode="shadow", metric="success")
+
+        assert decision.live_test is not None
+        assert (decision.model_id, decision.reason, decision.live_test.arm) == ("a", "explicit", "control")
+        finish(router, decision)
+        (finished,) = router.buffer.take(10)
+        assert finished.kept.decision.live_test == decision.live_test
