@@ -44,7 +44,9 @@ def test_a_reply_is_scored_and_counted() -> None:
 def test_the_question_is_sent_with_its_own_length_and_the_settings() -> None:
     fleet = failing()
     asker(fleet, AskSettings(temperature=0.5, seed=7)).ask(item(), SMALL)
-    assert fleet.options == [{"temperature": 0.5, "seed": 7, "max_tokens": 8}]
+    assert fleet.options == [
+        {"temperature": 0.5, "seed": 7, "max_tokens": 8, "neuroforge": {"route": {"explore": False}}}
+    ]
 
 
 def test_a_length_for_all_goes_before_the_questions_own() -> None:
