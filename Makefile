@@ -12,10 +12,10 @@ export HF_HUB_DISABLE_TELEMETRY = 1
 export DO_NOT_TRACK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: gpu-environment help serve dev stop test check test-services test-vllm benchmark benchmark-router clean
+.PHONY: gpu-environment help serve dev stop test check test-services test-vllm benchmark benchmark-router benchmark-experiments clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-22s %s\n", $$1, $$2}'
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
@@ -61,6 +61,9 @@ benchmark: $(VENV)/.dev ## Measure speed as ratios; figures go to .neuroforge/be
 
 benchmark-router: $(VENV)/.dev ## Measure the router's learning; DATA=DIR of the public outcome sets, else generated ones
 	$(BIN)/python -m tests.benchmarks.run_router $(if $(DATA),--data $(DATA),)
+
+benchmark-experiments: $(VENV)/.dev ## Measure the experiments: whether intervals and tests keep what they promise
+	$(BIN)/python -m tests.benchmarks.run_experiments
 
 clean: ## Remove the environment, caches and build products (not the models nor the database)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

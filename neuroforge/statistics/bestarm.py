@@ -61,12 +61,15 @@ def choose_arm(shares: Sequence[float], n_assigned: Sequence[int]) -> int:
         n_assigned: (n_arms,), requests sent so far, answered or not.
     Source: Garivier and Kaufmann (2016), D-tracking: an arm below sqrt(t) - n_arms / 2 goes first.
     """
-    counts = np.asarray(n_assigned, dtype=float)
-    total = counts.sum()
-    starved = counts < np.sqrt(total) - len(counts) / 2
-    if starved.any() or total == 0:
-        return int(np.argmin(counts))
-    return int(np.argmax(total * np.asarray(shares) - counts))
+    return int(choose_arms(shares, n_assigned))
+
+
+def choose_arms(shares: ArrayLike, n_assigned: ArrayLike) -> NDArray[np.intp]:
+    """Do as `choose_arm` for many tests at once: (..., n_arms) -> (...)."""
+    wanted, counts = np.asarray(shares, dtype=float), np.asarray(n_assigned, dtype=float)
+    total = counts.sum(axis=-1, keepdims=True)
+    starved = (counts < np.sqrt(total) - counts.shape[-1] / 2).any(axis=-1) | (total[..., 0] == 0)
+    return np.asarray(np.where(starved, counts.argmin(axis=-1), (total * wanted - counts).argmax(axis=-1)))
 
 
 def optimal_shares(means: ArrayLike) -> Floats:

@@ -86,14 +86,16 @@ def difference_interval(pairs: Pairs, *, rng: np.random.Generator, n_resamples: 
     return bootstrap_interval(drawn, pairs.bounds)
 
 
-def difference_tail(pairs: Pairs, point: float, *, rng: np.random.Generator) -> tuple[float, str]:
+def difference_tail(
+    pairs: Pairs, point: float, *, rng: np.random.Generator, n_resamples: int = N_RESAMPLES
+) -> tuple[float, str]:
     """Return the one-sided p-value against "the difference is at most `point`", and the test's name.
 
     It is the test whose inversion is `difference_interval`: given the same random numbers they agree.
     """
     if pairs.are_binary or pairs.are_sparse:
         return _score_tail(pairs, point), "Tango's score test"
-    drawn = _draw(pairs, rng, N_RESAMPLES)
+    drawn = _draw(pairs, rng, n_resamples)
     if drawn is None:
         return equal_tail(float(pairs.differences[0]), pairs.clusters, pairs.bounds, point), "all differences equal"
     return safe_tail(drawn, point), "BCa bootstrap"
@@ -108,13 +110,7 @@ def paired_p_value(pairs: Pairs, *, rng: np.random.Generator, n_flips: int = N_F
     return p_value, test if pairs.clusters.are_single else f"{test} by cluster"
 
 
-def mcnemar_p_value(n_wins: int, n_losses: int) -> float:
-    """Return the exact two-sided p-value of McNemar's test: a fair coin over the discordant pairs; 1 without any."""
-    n = n_wins + n_losses
-    return min(1.0, 2 * float(bdtr(min(n_wins, n_losses), n, 0.5)))
-
-
-def _score_counts(pairs: Pairs) -> tuple[float, tuple[float, float, float]]:
+def score_counts(pairs: Pairs) -> tuple[float, tuple[float, float, float]]:
     """Return the scale, and wins, losses and pairs for the score test, the counts at what clustered pairs are worth."""
     differences = pairs.differences
     n = len(differences)
@@ -129,8 +125,14 @@ def _score_counts(pairs: Pairs) -> tuple[float, tuple[float, float, float]]:
     return scale, (wins / n * size, losses / n * size, size)
 
 
+def mcnemar_p_value(n_wins: int, n_losses: int) -> float:
+    """Return the exact two-sided p-value of McNemar's test: a fair coin over the discordant pairs; 1 without any."""
+    n = n_wins + n_losses
+    return min(1.0, 2 * float(bdtr(min(n_wins, n_losses), n, 0.5)))
+
+
 def _score_interval(pairs: Pairs) -> Interval:
-    scale, counts = _score_counts(pairs)
+    scale, counts = score_counts(pairs)
     low, high = (scale * float(end) for end in tango_bounds(*counts, normal_quantile(LEVEL)))
     mean = float(pairs.differences.mean())
     method = "Tango score" if pairs.are_binary else "Tango score, scaled"
@@ -140,7 +142,7 @@ def _score_interval(pairs: Pairs) -> Interval:
 
 
 def _score_tail(pairs: Pairs, point: float) -> float:
-    scale, counts = _score_counts(pairs)
+    scale, counts = score_counts(pairs)
     if scale == 0:
         return float(point >= 0)
     edge = 1 - 1e-12

@@ -10,7 +10,7 @@ from neuroforge.errors import DataError
 from neuroforge.statistics.clusters import Labels
 from neuroforge.statistics.interval import LEVEL
 from neuroforge.statistics.multiple import holm
-from neuroforge.statistics.paired import compare_paired
+from neuroforge.statistics.pairs import pair_up, paired_p_value
 from neuroforge.statistics.proportions import Bounds
 
 ALPHA = 1 - LEVEL
@@ -102,9 +102,9 @@ def select_best(
 ) -> Best:
     """Name the variant that beats every other one, or nobody.
 
-    The one with the highest mean is compared with each other (`compare_paired`, two-sided); it wins if all p-values,
-    Holm-adjusted over these comparisons, are at most 5 %. So a false winner is named in at most 5 % of the cases
-    however many variants tie for the best.
+    The one with the highest mean is compared with each other (by `compare_paired`'s test, two-sided); it wins if all
+    p-values, Holm-adjusted over these comparisons, are at most 5 %. So a false winner is named in 5 % of the cases at
+    most, however many variants tie for the best.
 
     Args:
         scores: (n_items, n_variants), higher is better; NaN = missing, left out pair by pair.
@@ -121,8 +121,9 @@ def select_best(
         raise DataError(f"column {int(np.isnan(given).all(axis=0).argmax())} has no score at all; leave it out")
     leader = int(np.argmax(np.nanmean(given, axis=0)))
     others = [one for one in range(given.shape[1]) if one != leader]
-    results = [compare_paired(given[:, leader], given[:, one], clusters, bounds, rng=rng) for one in others]
+    pairs = [pair_up(given[:, leader], given[:, one], clusters, bounds) for one in others]
     p_adjusted = np.ones(given.shape[1])
-    p_adjusted[others] = holm([one.p_value for one in results])
-    wins = all(one.difference.mean > 0 and p <= ALPHA for one, p in zip(results, p_adjusted[others], strict=True))
+    p_adjusted[others] = holm([paired_p_value(one, rng=rng)[0] for one in pairs])
+    is_ahead = all(float(one.differences.mean()) > 0 for one in pairs)
+    wins = is_ahead and bool((p_adjusted[others] <= ALPHA).all())
     return Best(leader, leader if wins else None, p_adjusted)

@@ -3,6 +3,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
 
 from neuroforge.errors import DataError
 from neuroforge.statistics.multiple import benjamini_hochberg, holm
@@ -31,6 +32,13 @@ def test_adjusted_p_values_are_never_smaller_nor_out_of_order(p_values: list[flo
     for adjusted in (holm(p_values), benjamini_hochberg(p_values)):
         assert all(p <= q + 1e-12 and q <= 1 for p, q in zip(p_values, adjusted, strict=True))
         assert all(adjusted[one] <= adjusted[other] + 1e-12 for one, other in pairwise(order))
+
+
+@settings(max_examples=50, deadline=None)
+@given(P_VALUES)
+def test_adjusted_p_values_equal_statsmodels(p_values: list[float]) -> None:
+    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1], abs=1e-9)
+    assert benjamini_hochberg(p_values) == pytest.approx(multipletests(p_values, method="fdr_bh")[1], abs=1e-9)
 
 
 def test_an_empty_family_stays_empty() -> None:
