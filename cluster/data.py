@@ -54,7 +54,7 @@ class RayDataExecutor:
             pump.close()
 
 
-def _as_ours(error: BaseException) -> NeuroForgeError:
+def as_ours(error: BaseException) -> NeuroForgeError:
     """Return the error of ours that ended a Data job, wherever Ray has put it; else one that says that Ray did."""
     found: BaseException | None = error
     while found is not None and not isinstance(found, NeuroForgeError):
@@ -68,6 +68,8 @@ def _as_ours(error: BaseException) -> NeuroForgeError:
 class AskActor:
     """Ray Data's stage: asks the batches that begin at the places given; called from several threads, works in one."""
 
+    _is_open = False
+
     def __init__(self, lane: Lane, gateway: GatewayAddress) -> None:
         if not Path(lane.directory).is_dir():
             raise DataError(f"{lane.directory} is not on this node: run experiments from the head node")
@@ -75,7 +77,9 @@ class AskActor:
         self._caller = GatewayCaller(gateway)
         self._asker = CellAsker(lane, f"{lane.writer}-{os.getpid()}", self._caller)
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._is_open = True
 
     def __call__(self, block: dict[str, Any]) -> dict[str, Any]:
         """Return one row a place: replies as JSON lines, or why the journal could not be written."""
@@ -87,10 +91,18 @@ class AskActor:
         }
 
     def __del__(self) -> None:
-        """Ray Data lets the stage go before it ends the actor: close connections and journal."""
-        asyncio.run_coroutine_threadsafe(self._caller.close(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._asker.close()
+        """Ray Data lets the stage go before it ends the actor."""
+        self.close()
+
+    def close(self) -> None:
+        """Close connections and journal; twice is as good as once."""
+        if self._is_open:
+            self._is_open = False
+            asyncio.run_coroutine_threadsafe(self._caller.close(), self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+            self._asker.close()
 
     async def _ask(self, offset: int) -> tuple[str, str]:
         try:
@@ -116,7 +128,7 @@ class _Pump:
         threading.Thread(target=self._pull, args=(loop, arrived), daemon=True).start()
         while (row := await arrived.get()) is not None:
             if isinstance(row, BaseException):
-                raise _as_ours(row) from row
+                raise as_ours(row) from row
             self._room.release()
             yield row
         self._is_over = True

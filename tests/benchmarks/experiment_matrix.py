@@ -8,6 +8,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -25,7 +26,9 @@ from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiment_run import MatrixResult
 from neuroforge.contracts.experiments import DatasetSource, ExperimentConfig
 from neuroforge.experiments.run import ExperimentRunner, RunnerParts
+from tests.benchmarks import experiment_tokens
 from tests.benchmarks.figures import Figure, at_least, at_most
+from tests.benchmarks.run import ASSETS_HOME
 from tests.matrix_process import score
 
 LEAST_BUSY = 0.90
@@ -69,13 +72,19 @@ def engine(n_slots: int, latency_s: float) -> Iterator[str]:
         process.wait()
 
 
-def start_ray() -> None:
+@contextmanager
+def own_ray() -> Iterator[None]:
     """A Ray of our own, for this process."""
     os.environ["RAY_AUTH_MODE"] = "disabled"
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
 
     ray.init(include_dashboard=False, log_to_driver=False, logging_level="warning", object_store_memory=512 * 2**20)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+        del os.environ["RAY_AUTH_MODE"]
 
 
 def run_matrix(directory: Path, url: str, n_cells: int, use_cache: bool = False) -> Seen:
@@ -162,3 +171,17 @@ def cache(home: Path) -> list[Figure]:
         at_least("first run / second run", first.seconds / second.seconds, "ratio", LEAST_FASTER),
         Figure("  second run", second.seconds, "s"),
     ]
+
+
+def throughput() -> list[Figure]:
+    """All that concerns speed; the real model last, on a server of its own."""
+    with tempfile.TemporaryDirectory(prefix="nf-bench-") as directory:
+        with own_ray():
+            figures = [*busy(Path(directory)), *large(Path(directory))]
+        return [*figures, *experiment_tokens.run(Path(directory) / "home", ASSETS_HOME.absolute())]
+
+
+def reuse() -> list[Figure]:
+    """The cache."""
+    with tempfile.TemporaryDirectory(prefix="nf-bench-") as directory, own_ray():
+        return cache(Path(directory))
