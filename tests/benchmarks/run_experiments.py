@@ -5,12 +5,14 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.benchmarks import experiment_coverage
+from tests.benchmarks import experiment_coverage, experiment_matrix
 from tests.benchmarks.figures import Figure, print_figures, write_figures
 
 Driver = Callable[[], list[Figure]]
 DRIVERS: dict[str, Driver] = {
     "coverage": experiment_coverage.run,
+    "throughput": experiment_matrix.throughput,
+    "cache": experiment_matrix.reuse,
 }
 
 
