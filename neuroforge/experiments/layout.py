@@ -1,9 +1,10 @@
 """Matrix -> matrix.parquet and the queues of what is still to be asked, block by block."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain, zip_longest
 from pathlib import Path
 
 from neuroforge.contracts.experiment_run import ModelFacts, PlannedLane
@@ -61,12 +62,17 @@ def is_in_turn(config: ExperimentConfig) -> bool:
     Where speed is measured, since each would measure the others' load; and under a budget, so that what it buys are
     whole rows, which can be compared.
     """
-    return "speed" in config.metrics or any(value is not None for _, value in config.budget)
+    return is_exclusive(config) or any(value is not None for _, value in config.budget)
+
+
+def is_exclusive(config: ExperimentConfig) -> bool:
+    """Whether only one model may be asked at a time."""
+    return "speed" in config.metrics
 
 
 def reads_cache(config: ExperimentConfig) -> bool:
     """Whether kept replies may stand for calls: they have no speed that could be measured."""
-    return config.use_cache and "speed" not in config.metrics
+    return config.use_cache and not is_exclusive(config)
 
 
 def lay_out(matrix: Matrix, items: ItemFile, directory: Path, index: JournalIndex, cache: CacheWindow | None) -> Layout:
@@ -90,12 +96,22 @@ def lay_out(matrix: Matrix, items: ItemFile, directory: Path, index: JournalInde
             todo = [cell.request for cell, is_settled, is_known in kept if not is_settled and not is_known]
             layout.count(kept)
             layout.estimator.add(todo)
-            for model_id, batcher in batchers.items():
-                wanted = [request for request in todo if request.cell.model_id == model_id]
-                for batch in batcher.batch_requests_intelligently(wanted):
-                    queues.append(batch)
+            by_model = [
+                batcher.batch_requests_intelligently([one for one in todo if one.cell.model_id == model_id])
+                for model_id, batcher in batchers.items()
+            ]
+            for batch in _ordered(by_model, is_exclusive(matrix.config)):
+                queues.append(batch)
     layout.lanes = queues.lanes
     return layout
+
+
+def _ordered(by_model: list[list[CellBatch]], is_one_after_another: bool) -> Iterator[CellBatch]:
+    """Model after model, or one batch of each in turn: then all are asked side by side out of one queue."""
+    if is_one_after_another:
+        yield from chain.from_iterable(by_model)
+    else:
+        yield from (batch for row in zip_longest(*by_model) for batch in row if batch is not None)
 
 
 def _batcher_for(model: ModelFacts, concurrency: int | None) -> IntelligentRequestBatcher:

@@ -21,7 +21,7 @@ from neuroforge.experiments.compact import compact
 from neuroforge.experiments.facts import find_models, lane_model
 from neuroforge.experiments.item_file import ItemFile, write_items
 from neuroforge.experiments.journal import JournalIndex, next_run_number, wait_for_writers
-from neuroforge.experiments.layout import CacheWindow, Layout, is_in_turn, lay_out, reads_cache
+from neuroforge.experiments.layout import CacheWindow, Layout, is_exclusive, is_in_turn, lay_out, reads_cache
 from neuroforge.experiments.ledger import Ledger
 from neuroforge.experiments.matrix import Matrix, make_variants
 from neuroforge.experiments.progress import ProgressTracker
@@ -209,7 +209,7 @@ class ExperimentRunner:
                 lane_model(facts[model_id], plan.config.concurrency, down.get(model_id))
                 for model_id in planned.model_ids
             ),
-            is_exclusive="speed" in plan.config.metrics,
+            is_exclusive=is_exclusive(plan.config),
             budget=plan.config.budget,
         )
         async with aclosing(self._parts.executor.execute(lane)) as finished:
