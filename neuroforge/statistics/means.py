@@ -36,7 +36,7 @@ def mean_interval(
     """
     kept, groups = select_present(values, clusters, bounds)
     n = len(kept)
-    if is_binary(kept):
+    if is_binary(kept, bounds):
         if groups.are_single:
             return proportion_interval(int(kept.sum()), n)
         return effective_wilson_interval(kept, groups, (0.0, 1.0))
@@ -80,9 +80,9 @@ def select_present(
     return kept, find_clusters(labels, len(kept))
 
 
-def is_binary(values: NDArray[np.float64]) -> bool:
-    """Whether there is nothing but 0 and 1."""
-    return bool(np.isin(values, (0.0, 1.0)).all())
+def is_binary(values: NDArray[np.float64], bounds: Bounds | None) -> bool:
+    """Whether there is nothing but 0 and 1; zeros alone count only on a scale (costs of 0 USD are no failures)."""
+    return bool(np.isin(values, (0.0, 1.0)).all()) and (bounds is not None or bool(values.any()))
 
 
 def equal_interval(value: float, clusters: Clusters, bounds: Bounds | None) -> Interval:

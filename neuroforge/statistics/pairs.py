@@ -40,7 +40,8 @@ class Pairs:
     @cached_property
     def are_binary(self) -> bool:
         """Whether all scores are 0 or 1."""
-        return is_binary(self.first) and is_binary(self.second)
+        both = np.concatenate([self.first, self.second])
+        return is_binary(both, self.bounds)
 
     @cached_property
     def are_sparse(self) -> bool:

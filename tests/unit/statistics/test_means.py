@@ -95,6 +95,12 @@ def test_a_scale_may_have_any_ends() -> None:
     assert (wide.low, wide.high) == pytest.approx((-2 + 20 * narrow.low, -2 + 20 * narrow.high), abs=1e-9)
 
 
+def test_costs_of_nothing_are_no_failed_trials() -> None:
+    interval = mean_interval(np.zeros(50), rng=generator())
+    assert (interval.low, interval.high, interval.method) == (0.0, 0.0, "all values equal")
+    assert mean_interval(np.zeros(50), None, (0.0, 1.0), rng=generator()).method == "wilson"
+
+
 def test_the_method_is_told() -> None:
     grades, groups = generator().random(60), np.arange(60) // 3
     assert mean_interval(grades, rng=generator()).method == "bootstrap BCa"

@@ -163,6 +163,11 @@ def test_fewer_than_twenty_units_are_not_trusted_to_resampling_alone() -> None:
     assert other.difference.low <= other.difference.mean - half + 1e-6
 
 
+def test_costs_of_nothing_differ_by_nothing() -> None:
+    difference = compare_paired(np.zeros(50), np.zeros(50), rng=generator()).difference
+    assert (difference.low, difference.high) == (0.0, 0.0)
+
+
 def test_clustered_pairs_flip_by_cluster() -> None:
     a, b = binary_pairs(12, 2, 36)
     result = compare_paired(a, b, np.arange(50) // 5, rng=generator())

@@ -9,7 +9,7 @@ from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 
 from neuroforge.errors import DataError
-from neuroforge.statistics.bestarm import choose_arm, find_best_arm, optimal_shares
+from neuroforge.statistics.bestarm import choose_arm, choose_arms, find_best_arm, optimal_shares
 from neuroforge.statistics.sequential import (
     ArmState,
     compare_arms,
@@ -197,6 +197,11 @@ def test_the_arm_furthest_behind_its_share_is_next_and_none_starves() -> None:
     assert choose_arm([0.5, 0.3, 0.2], [0, 0, 0]) == 0
     assert choose_arm([0.5, 0.3, 0.2], [50, 20, 30]) == 1
     assert choose_arm([0.5, 0.5, 0.0], [60, 60, 5]) == 2
+
+
+def test_many_tests_choose_at_once() -> None:
+    counts = np.array([[0, 0, 0], [50, 20, 30], [60, 60, 5]])
+    assert choose_arms([[0.5, 0.3, 0.2]] * 2 + [[0.5, 0.5, 0.0]], counts).tolist() == [0, 1, 2]
 
 
 def test_the_best_arm_is_named_once_it_is_known() -> None:
