@@ -17,6 +17,8 @@ from neuroforge.errors import StorageError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+ARTIFACTS = "mlflow-artifacts"
+"""Directory in the home, where there is no server."""
 _MAX_VALUE_CHARS = 6000
 """MLflow's own limit for a parameter."""
 _BATCH = 100
@@ -32,7 +34,7 @@ class MlflowTracker:
     def __init__(self, url: str | None, home: Path) -> None:
         """Args: `url` of an MLflow server or database; None = SQLite and a directory in `home`."""
         self._url = url or f"sqlite:///{home / 'mlflow.db'}"
-        self._artifacts = (home / "mlflow-artifacts") if url is None else None
+        self._artifacts = (home / ARTIFACTS) if url is None else None
 
     def track(self, run: TrackedRun) -> str:
         """See ExperimentTracker."""
