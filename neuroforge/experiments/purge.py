@@ -12,11 +12,14 @@ from neuroforge.contracts.outcomes import DataSummary, PurgeReport
 from neuroforge.experiments.cache import NAME as CACHE
 from neuroforge.experiments.cache import ReplyCache
 from neuroforge.experiments.shelf import ITEMS_FOLDER, PROGRESS_FILE, STATUS_FILE
+from neuroforge.storage.tracking import ARTIFACTS
 
 logger = logging.getLogger(__name__)
 LOCK = "run.lock"
 NUMBERS_ONLY = frozenset({STATUS_FILE, PROGRESS_FILE, "config.json", "plan.json", "analysis.json", LOCK})
 """Files of an experiment that stay: what was asked for, and what came out of it in numbers."""
+PUBLISHED_TEXTS = frozenset({"report.html", "report.md", "cells.parquet"})
+"""Results with replies in them, of which tracking keeps copies in the home."""
 
 
 def add_experiments(summary: DataSummary, root: Path) -> DataSummary:
@@ -41,20 +44,21 @@ def add_experiments(summary: DataSummary, root: Path) -> DataSummary:
 def purge_experiments(report: PurgeReport, root: Path, before_s: float | None) -> PurgeReport:
     """Delete all texts of experiments; return the report with how many went.
 
-    Items, replies, scores with what was read out of the reply, reports, uploads and the cache go, numbers stay. An
-    experiment that runs is left alone.
+    Items, replies, scores with what was read out of the reply, reports (the copies that tracking keeps in the home
+    too), uploads and the cache go, numbers stay. An experiment that runs is left alone.
 
     Args:
         before_s: Unix time; None = all, else only what was last written before.
     """
     n_experiments = sum(_purge_directory(one, before_s) for one in _directories(root))
-    for upload in sorted((root / ITEMS_FOLDER).glob("*")):
-        if not _is_older(upload, before_s):
+    copies = (one for one in (root.parent / ARTIFACTS).rglob("*") if one.name in PUBLISHED_TEXTS)
+    for one in [*(root / ITEMS_FOLDER).glob("*"), *copies]:
+        if not _is_older(one, before_s):
             continue
-        if upload.is_dir():  # parts of an upload that was not ended
-            shutil.rmtree(upload)
+        if one.is_dir():  # parts of an upload that was not ended
+            shutil.rmtree(one)
         else:
-            upload.unlink(missing_ok=True)
+            one.unlink(missing_ok=True)
     n_cached = 0
     if (root / CACHE).exists():
         cache = ReplyCache(root)

@@ -42,9 +42,12 @@ async def test_what_is_kept_is_told(tmp_path: Path) -> None:
 async def test_a_purge_leaves_numbers_and_no_text(tmp_path: Path) -> None:
     root = await finished(tmp_path)
     assert {"items.jsonl", "cells.parquet"} <= set(holding(root))
+    copy = tmp_path / "mlflow-artifacts" / "run" / "artifacts" / "report.html"
+    copy.parent.mkdir(parents=True)
+    copy.write_text(CANARY)
     report = purge_experiments(NOTHING, root, None)
     assert (report.n_experiments, report.n_cached_replies) == (1, 1)
-    assert list(holding(root)) == []
+    assert list(holding(tmp_path)) == []
     assert {"config.json", "plan.json", "progress.json"} <= {path.name for path in (root / "exp-1").iterdir()}
     assert summary(root).n_experiments == 0
 
