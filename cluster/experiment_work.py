@@ -19,7 +19,7 @@ from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiment_desk import RunAction, RunEnd
 from neuroforge.contracts.experiments import CellReply, CostEstimate, ExperimentConfig, ExperimentStatus
 from neuroforge.contracts.scores import Score
-from neuroforge.errors import DataError, NeuroForgeError
+from neuroforge.errors import NeuroForgeError
 from neuroforge.experiments.analyse import ResultAnalyzer
 from neuroforge.experiments.benchmarks import BenchmarkSuite
 from neuroforge.experiments.check import check_scorable
@@ -29,10 +29,10 @@ from neuroforge.experiments.pipeline import ExperimentationPlatform
 from neuroforge.experiments.publish import Publisher
 from neuroforge.experiments.report import ReportGenerator
 from neuroforge.experiments.run import ExperimentRunner, RunnerParts
+from neuroforge.experiments.score_cell import score_cell
 from neuroforge.experiments.shelf import ITEMS_FOLDER
 from neuroforge.experiments.uploads import Uploads
 from neuroforge.scoring.embedding import Embed
-from neuroforge.scoring.pipeline import score_reply
 from neuroforge.scoring.sandbox import Sandbox
 from neuroforge.settings import Settings
 from neuroforge.storage.objects import open_objects
@@ -140,10 +140,8 @@ class ReplyScorer:
 
     def __call__(self, item: DatasetItem, reply: CellReply) -> Score:
         """Score a reply that is no error."""
-        if reply.reply is None:
-            raise DataError(f"cell {reply.cell_id} has no reply to score")
         embed = self._embedder() if item.scorer == "embedding" else None
-        return score_reply(item, reply.reply, self._sandbox, reply.tool_calls, embed)
+        return score_cell(item, reply, self._sandbox, embed)
 
     def _embedder(self) -> Embed:
         with self._loading:

@@ -18,8 +18,8 @@ from neuroforge.experiments.items import load_items
 from neuroforge.experiments.judge import LlmJudge
 from neuroforge.experiments.local import LocalExecutor
 from neuroforge.experiments.run import ExperimentRunner, RunnerParts
+from neuroforge.experiments.score_cell import score_cell
 from neuroforge.experiments.suites import SUITES
-from neuroforge.scoring.pipeline import score_reply
 from neuroforge.scoring.sandbox import Sandbox
 from tests.server import RunningServer
 
@@ -40,8 +40,7 @@ async def run(directory: Path, server: RunningServer, assets_home: Path, config:
     check_scorable(config, items, sandbox)
 
     def score(item: DatasetItem, reply: CellReply) -> Score:
-        assert reply.reply is not None
-        return score_reply(item, reply.reply, sandbox, reply.tool_calls)
+        return score_cell(item, reply, sandbox)
 
     caller = GatewayCaller(GatewayAddress(server.base_url, server.admin_key))
     async with AsyncClient(server.base_url, server.admin_key) as client:
