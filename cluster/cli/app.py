@@ -19,6 +19,7 @@ from cluster.cli import (
     keys,
     logs,
     models,
+    optimize,
     router,
     server,
 )
@@ -74,6 +75,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(data.app, name="data")
 app.command("feedback")(feedback.feedback)
 app.add_typer(router.app, name="router")
+app.command("optimize")(optimize.optimize)
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(abtest.app, name="abtest")

@@ -264,3 +264,56 @@ class PromptReference(Contract):
         if self.alias is not None and self.version is not None:
             raise ValueError("give one of alias and version")
         return self
+
+
+class OptimizePlan(Contract):
+    """What a run would cost, told before it starts."""
+
+    target_model: str
+    n_items: dict[str, int]
+    """By split: search, selection, test; empty without examples."""
+    max_calls: int | None
+    """Of search and selection together; the test comes on top."""
+    n_test_calls: int = Field(ge=0)
+    is_by_labels: bool
+    """Whether the search climbs label log-probabilities."""
+    writers: tuple[str, ...] = ()
+    """Models that may write prompts."""
+
+
+class OptimizationResult(Contract):
+    """What optimising a prompt came to."""
+
+    name: str
+    original: PromptProgram
+    optimized: PromptProgram
+    """The original itself where nothing better was shown."""
+    text: str
+    """The optimised prompt as plain text."""
+    is_promoted: bool
+    sentence: str
+    """For people: what was shown, or why nothing was."""
+    improvement: Estimate | None = None
+    """Optimised less original on the untouched test; None = nothing was measured."""
+    p_value: float | None = Field(default=None, ge=0, le=1)
+    scores: dict[str, float] = Field(default_factory=dict)
+    """original, optimized (on the test), search (of the optimised, on the items of the search)."""
+    plan: OptimizePlan
+    findings: tuple[Finding, ...] = ()
+    suggestions: tuple[PromptProgram, ...] = ()
+    """Improvements that models wrote and agreed on; without examples nobody knows whether they help."""
+    contributions: dict[str, float] = Field(default_factory=dict)
+    """By operator: fitness that its children gained over their parents in the search, summed."""
+    written_by_model: dict[str, int] = Field(default_factory=dict)
+    """Instructions of use that each model wrote."""
+    lineage: tuple[PromptCandidate, ...] = ()
+    """The winner and its ancestors, the seed last."""
+    front: tuple[PromptCandidate, ...] = ()
+    """Nobody beats these in fitness, prompt tokens and latency at once."""
+    ended_because: str | None = None
+    n_candidates: int = Field(default=0, ge=0)
+    n_calls: int = Field(default=0, ge=0)
+    """Really made in this run: what was known from an earlier one is not among them."""
+    n_prompt_tokens: int = Field(default=0, ge=0)
+    n_completion_tokens: int = Field(default=0, ge=0)
+    warnings: tuple[str, ...] = ()

@@ -60,9 +60,13 @@ class PromptEvolutionEngine:
         blocks: Blocks,
         seed: PromptProgram,
         pool: Sequence[Demonstration],
+        suggestions: Sequence[PromptProgram] = (),
     ) -> "PromptEvolutionEngine":
         """Return a search that has seen nothing yet.
 
+        Args:
+            pool: Examples that may be shown.
+            suggestions: Programs to begin with beside the seed.
         Raises:
             DataError: No items to search on, or the budget does not take one candidate through one block.
         """
@@ -74,7 +78,7 @@ class PromptEvolutionEngine:
                 f"{len(blocks[0])} items ({len(blocks[0]) * seed.n_samples} calls): raise it, or lower block_size"
             )
         rng = rng_of({}, settings.seed)
-        programs = first_designs(seed, space, tuple(pool), settings, rng)
+        programs = first_designs(seed, space, tuple(pool), settings, rng, suggestions)
         candidates = tuple(
             PromptCandidate(id=program_id(program), program=program, operator=name, parents=parents)
             for name, program, parents in programs

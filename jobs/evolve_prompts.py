@@ -1,0 +1,58 @@
+"""Optimise a prompt on the models that a gateway serves, from a task file.
+
+    ray job submit --working-dir . -- python jobs/evolve_prompts.py task.yaml --out /data/run
+
+The run lives in the directory: stopped and submitted again it goes on, and no answered call is made twice. Exit status
+0: it ended (the result says whether a better prompt was proven); 1: it could not start.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+import neuroforge
+from cluster.cli.optimize import print_result, tell_step
+from neuroforge.assets.store import AssetStore
+from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
+from neuroforge.errors import NeuroForgeError
+from neuroforge.prompts.run import OptimizationRun, run_optimization
+from neuroforge.prompts.task_file import read_task
+from neuroforge.scoring.sandbox import Sandbox
+from neuroforge.settings import load_settings
+
+
+def main() -> int:
+    """Run, print."""
+    options = _parse()
+    try:
+        config = read_task(options.file, {"target_model": options.model})
+        result = asyncio.run(_run(config, options))
+    except NeuroForgeError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        return 1
+    print_result(result, options.out)
+    return 0
+
+
+async def _run(config: OptimizeConfig, options: argparse.Namespace) -> OptimizationResult:
+    assets = AssetStore(load_settings(options.config).storage.home)
+    async with neuroforge.connect_async(options.url) as client:
+        await client.wait_ready(options.wait_s)
+        needed = OptimizationRun(client, assets, Sandbox(), options.out, tell_step)
+        return await run_optimization(config, needed)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, help="task as YAML: name, prompt, dataset, target_model, budget, ...")
+    parser.add_argument("--out", type=Path, required=True, help="directory of the run")
+    parser.add_argument("--model", help="instead of the file's target_model")
+    parser.add_argument("--url", help="the gateway; default: NEUROFORGE_URL, else the server on this machine")
+    parser.add_argument("--config", type=Path, help="settings file; else the first of the usual places")
+    parser.add_argument("--wait-s", type=float, default=120.0, help="how long to wait until the fleet is ready")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""OptimizeConfig and items -> what a run needs, checked before any money is spent."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from neuroforge.contracts.datasets import DatasetItem
+from neuroforge.contracts.prompts import Demonstration, OptimizeConfig, PromptProgram
+from neuroforge.datasets.sample import sample_stratified
+from neuroforge.datasets.split import make_splits
+from neuroforge.errors import DataError
+from neuroforge.prompts.ask import without_item
+from neuroforge.prompts.program import program_of_text
+from neuroforge.prompts.render import render_program
+from neuroforge.prompts.space import FEW_LABELS, kind_of
+
+SPLITS = ("search", "selection", "test")
+FEWEST_ITEMS = {"search": 5, "selection": 5, "test": 10}
+"""With fewer nothing could be shown, whatever the prompt."""
+LONGEST_QUESTION = 1500
+"""Characters of an item that is shown as an example."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Items by split, blocks of the search, and examples that may be shown."""
+
+    seed: PromptProgram
+    splits: Mapping[str, tuple[DatasetItem, ...]]
+    blocks: tuple[tuple[str, ...], ...]
+    pool: tuple[Demonstration, ...]
+    labels: tuple[str, ...]
+    """Of a task whose answers are labels; empty = replies are scored."""
+
+    @property
+    def by_id(self) -> dict[str, DatasetItem]:
+        """Every item."""
+        return {item.id: item for items in self.splits.values() for item in items}
+
+
+def seed_of(config: OptimizeConfig) -> PromptProgram:
+    """Return the program to begin with. Raises DataError: the text does not say where the question goes."""
+    if config.program is not None:
+        return config.program
+    return program_of_text(config.prompt or "")
+
+
+def prepare(config: OptimizeConfig, items: Sequence[DatasetItem]) -> Prepared:
+    """Split the items, and make blocks and examples of those of the search.
+
+    Raises:
+        DataError: Too few items (says how many are missing), one question with different answers, a template that an
+            item cannot fill, or labels that are none.
+    """
+    seed = seed_of(config)
+    items = _scored_by(config, items)
+    _check_contradictions(items)
+    for item in items:
+        render_program(without_item(seed, item.id), item)
+    splits = make_splits(items, dict(zip(SPLITS, config.split, strict=True)), config.seed)
+    for name, fewest in FEWEST_ITEMS.items():
+        if (n := len(splits[name])) < fewest:
+            share = config.split[SPLITS.index(name)]
+            n_needed = round(fewest / share)
+            raise DataError(
+                f"{len(items)} examples leave {n} for the split {name!r}, which needs {fewest}: "
+                f"give about {max(1, n_needed - len(items))} more"
+            )
+    search = sample_stratified(splits["search"], len(splits["search"]), config.seed)
+    ids = [item.id for item in search]
+    size = min(config.block_size, len(ids))
+    blocks = tuple(tuple(ids[start : start + size]) for start in range(0, len(ids) - size + 1, size))
+    labels = labels_of(items) if config.use_logprobs else ()
+    _check_verbalizer(seed, items)
+    return Prepared(seed, splits, blocks, _examples(search), labels)
+
+
+def labels_of(items: Sequence[DatasetItem]) -> tuple[str, ...]:
+    """Return the labels whose probabilities can be climbed; empty where answers are no labels.
+
+    Choice items bring their own; else the references are labels where few of them answer many items.
+    """
+    kind = kind_of(items)
+    if items and all(item.labels for item in items):
+        return tuple(dict.fromkeys(label for item in items for label in item.labels))
+    if kind != "classification":
+        return ()
+    found = tuple(sorted({item.references[0] for item in items}))
+    return found if 2 <= len(found) <= FEW_LABELS else ()
+
+
+def _scored_by(config: OptimizeConfig, items: Sequence[DatasetItem]) -> tuple[DatasetItem, ...]:
+    if config.metric is None:
+        return tuple(items)
+    return tuple(DatasetItem(**{**dict(item), "scorer": config.metric}) for item in items)
+
+
+def _check_contradictions(items: Sequence[DatasetItem]) -> None:
+    answers: dict[str, tuple[str, ...]] = {}
+    for item in items:
+        text = " ".join(item.query.split())
+        if answers.setdefault(text, item.references) != item.references:
+            raise DataError(
+                f"the question of item {item.id!r} stands twice with different answers "
+                f"({', '.join(answers[text])} and {', '.join(item.references)}): keep one"
+            )
+
+
+def _check_verbalizer(seed: PromptProgram, items: Sequence[DatasetItem]) -> None:
+    known = {reference for item in items for reference in (*item.references, *item.labels)}
+    if unknown := [label for label in seed.verbalizer if label not in known]:
+        raise DataError(
+            f"verbalizer names the label {unknown[0]!r}, which no example has; there are "
+            f"{', '.join(sorted(known)[:10])}"
+        )
+    words = Counter(seed.verbalizer.values())
+    if double := next((word for word, n in words.items() if n > 1), None):
+        raise DataError(f"verbalizer gives two labels the same word, {double!r}")
+
+
+def _examples(items: Sequence[DatasetItem]) -> tuple[Demonstration, ...]:
+    return tuple(
+        Demonstration(question=item.query, answer=_answer(item), item_id=item.id)
+        for item in items
+        if item.references and len(item.query) <= LONGEST_QUESTION and item.scorer != "code"
+    )
+
+
+def _answer(item: DatasetItem) -> str:
+    """As the model shall write it: of lettered choices the letter."""
+    return item.references[0]

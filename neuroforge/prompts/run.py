@@ -1,0 +1,114 @@
+"""Client and configuration -> who is asked -> PromptEngineeringCore -> result: what command and job have in common."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from neuroforge.contracts.datasets import DatasetItem
+from neuroforge.contracts.models import ModelStatus
+from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
+from neuroforge.contracts.routing import Decision
+from neuroforge.contracts.scores import Score
+from neuroforge.datasets.pipeline import Assets, load_dataset
+from neuroforge.datasets.sample import sample_stratified
+from neuroforge.datasets.split import select_split
+from neuroforge.errors import DataError, ModelNotFound
+from neuroforge.prompts.ask import Models, Target
+from neuroforge.prompts.evolution_state import EvolutionState
+from neuroforge.prompts.pipeline import Contestants, PromptEngineeringCore
+from neuroforge.scoring.pipeline import score_reply
+from neuroforge.scoring.sandbox import Sandbox
+
+N_ROUTED = 20
+"""Examples that are put to `auto:best` to find the target where none is named."""
+
+
+class Fleet(Models, Protocol):
+    """The async client, as far as it is needed."""
+
+    async def models(self) -> tuple[ModelStatus, ...]:
+        """Every desired model and what became of it."""
+        ...
+
+    async def route(self, messages: Any, model: str = "auto", **options: Any) -> Decision:
+        """Who would answer."""
+        ...
+
+
+@dataclass(frozen=True)
+class OptimizationRun:
+    """What a run needs beside its configuration."""
+
+    client: Fleet
+    assets: Assets
+    sandbox: Sandbox
+    directory: Path
+    on_step: Callable[[EvolutionState], None] = lambda _state: None
+
+
+async def run_optimization(config: OptimizeConfig, run: OptimizationRun) -> OptimizationResult:
+    """Optimise, or go on with what the directory holds.
+
+    Raises:
+        DataError, ConflictError: As `PromptEngineeringCore.optimize_prompt`.
+        ModelNotFound: The target is not hosted; SandboxUnavailable: there is code to run, and no safe way to.
+    """
+    items = load_items(config, run.assets)
+    if any(item.scorer == "code" for item in items):
+        run.sandbox.check()
+    contestants = await find_contestants(config, run.client, items)
+
+    async def score(item: DatasetItem, reply: str) -> Score:
+        return await asyncio.to_thread(score_reply, item, reply, run.sandbox)
+
+    core = PromptEngineeringCore(run.client, score, contestants, run.on_step)
+    return await core.optimize_prompt(config, items, run.directory)
+
+
+def load_items(config: OptimizeConfig, assets: Assets) -> tuple[DatasetItem, ...]:
+    """Return the examples; none where the configuration names none.
+
+    Raises:
+        DataError: As `load_dataset`.
+    """
+    source = config.dataset
+    if source is None:
+        return config.items
+    items = select_split(load_dataset(source.name, assets, config.metric).items, source.split, source.name)
+    if source.n is None:
+        return tuple(items)
+    seed = config.seed if source.seed is None else source.seed
+    return sample_stratified(items, source.n, seed)
+
+
+async def find_contestants(config: OptimizeConfig, client: Fleet, items: Sequence[DatasetItem]) -> Contestants:
+    """Return the target and all models that can chat.
+
+    Raises:
+        ModelNotFound: The target, or a proposer, is not hosted, or nothing that can chat is.
+        DataError: Neither a target nor examples by which to find one.
+    """
+    hosted = {model.id: model for model in await client.models()}
+    known = sorted(hosted)
+    for model_id in (config.target_model, *(config.proposers or ())):
+        if model_id is not None and model_id not in hosted:
+            told = f"the server does not host {model_id!r}; it hosts {', '.join(known) or 'nothing'}"
+            raise ModelNotFound(told, model_id=model_id, known=known)
+    chatting = tuple(one.id for one in hosted.values() if not one.capabilities or "chat" in one.capabilities)
+    if not chatting:
+        raise ModelNotFound("the server hosts no model that can chat", known=known)
+    target = hosted[config.target_model or await _best_for(client, items, chatting)]
+    n_slots = 1 if target.stats is None else max(1, target.stats.slots_total)
+    return Contestants(Target(target.id, target.digest), n_slots, chatting)
+
+
+async def _best_for(client: Fleet, items: Sequence[DatasetItem], chatting: Sequence[str]) -> str:
+    if len(chatting) == 1:
+        return chatting[0]
+    if not items:
+        raise DataError(f"name target_model (one of {', '.join(chatting)}), or give examples by which to choose one")
+    decisions = [await client.route(item.query, model="auto:best") for item in items[:N_ROUTED]]
+    return Counter(one.model_id for one in decisions).most_common(1)[0][0]
