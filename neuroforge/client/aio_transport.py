@@ -1,7 +1,9 @@
 """Asynchronous HTTP over aiohttp; the session is made in the loop of the first call."""
 
+import asyncio
 import io
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import TypeVar
 
 import aiohttp
@@ -15,6 +17,7 @@ from neuroforge.contracts.base import JsonObject
 from neuroforge.errors import EngineTimeout, EngineUnavailable, NeuroForgeError, StreamInterrupted
 
 T = TypeVar("T")
+END_TIMEOUT_S = 0.05
 MAX_LINE_BYTES = 4 * 1024 * 1024
 """Of one event; a line with the logprobs of many tokens is long."""
 MAX_DIRECT_BYTES = 1 << 20
@@ -62,6 +65,7 @@ class AsyncTransport:
                         yield event
                         has_yielded = True
                 reader.check_end()
+                await _read_end(response)
         except (aiohttp.ClientError, OSError) as error:
             if has_yielded:
                 raise StreamInterrupted(f"{self._url}: the connection broke in the middle of the answer") from error
@@ -86,3 +90,10 @@ class AsyncTransport:
             return EngineTimeout(f"{self._url} did not answer in time", url=self._url)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
         return EngineUnavailable(f"nothing answers at {self._url} ({reason})", url=self._url)
+
+
+async def _read_end(response: aiohttp.ClientResponse) -> None:
+    """Take the end of the body, which follows the last event at once: else the connection could not be used again."""
+    with suppress(TimeoutError, aiohttp.ClientError):  # the answer is whole; only the connection is not worth keeping
+        async with asyncio.timeout(END_TIMEOUT_S):
+            await response.content.read()

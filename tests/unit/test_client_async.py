@@ -80,3 +80,11 @@ async def test_an_answer_tells_its_decision_so_that_it_can_be_rated(
     gateway.answer("POST", CHAT, Answer(body=b'{"id": "c1"}', headers=told))
     answer = await async_client.chat("Hi")
     assert answer == {"id": "c1", "neuroforge": {"decision_id": "d1", "reason": "utility"}}
+
+
+async def test_one_stream_after_another_uses_one_connection(gateway: Loopback) -> None:
+    gateway.stream(CHAT, data(chunk("a")), data("[DONE]"))
+    async with AsyncClient(gateway.url) as client:
+        for _ in range(3):
+            assert len([one async for one in client.stream("Hi")]) == 1
+    assert len({one.connection for one in gateway.received}) == 1
