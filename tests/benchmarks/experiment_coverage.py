@@ -1,4 +1,4 @@
-"""Simulated coverage of every interval and null rejections of every test, 2,000 runs a cell, fixed seed."""
+"""Simulated coverage of every interval, 2,000 runs a cell, fixed seed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from neuroforge.statistics.means import FEW_UNITS_ON_A_SCALE, bootstrap_interval
 from neuroforge.statistics.pairs import Pairs, difference_interval, score_counts
 from neuroforge.statistics.proportions import effective_wilson_interval, proportion_interval
 from neuroforge.statistics.score_interval import tango_bounds
-from tests.benchmarks import experiment_nulls, experiment_peeking
 from tests.benchmarks.experiment_draws import (
     N_RESAMPLES,
     N_RUNS,
+    SEED,
     SIZES,
     Design,
     Floats,
@@ -50,8 +50,8 @@ class Cell:
 
 
 def run() -> list[Figure]:
-    """Return coverage by family, null rejections, and what stopping under continuous peeking costs."""
-    rng = np.random.default_rng(20261129)
+    """Return coverage and width by family; every cell goes to `coverage_cells.json`."""
+    rng = np.random.default_rng(SEED)
     cells = [cell for family in (_proportions, _graded_means, _paired, _kappas) for cell in family(rng)]
     rows = [
         Figure(f"{one.family}: {one.label}: {what}", value, "share")
@@ -60,7 +60,7 @@ def run() -> list[Figure]:
     ]
     write_figures("coverage_cells", rows)
     figures = [figure for family in dict.fromkeys(one.family for one in cells) for figure in _summary(family, cells)]
-    return [*figures, *_compare_resamples(rng), *experiment_nulls.run(rng), *experiment_peeking.run(rng)]
+    return [*figures, *_compare_resamples(rng)]
 
 
 def _summary(family: str, cells: list[Cell]) -> Iterator[Figure]:

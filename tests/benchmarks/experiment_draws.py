@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 Draw = Callable[[tuple[int, ...]], Floats]
 SIZES = (30, 100, 300)
 N_RUNS = 2000
+SEED = 20261129
 N_RESAMPLES = 999
 """Fewer than the product's 4,999, for time; `experiment_coverage` measures what that changes."""
 N_BLOCKS = 20

@@ -7,7 +7,7 @@ import numpy as np
 
 from neuroforge.statistics.bestarm import choose_arms, optimal_shares
 from neuroforge.statistics.sequential import ArmState, log_e_above, log_e_difference, log_e_mean
-from tests.benchmarks.experiment_draws import N_RUNS, Floats
+from tests.benchmarks.experiment_draws import N_RUNS, SEED, Floats
 from tests.benchmarks.figures import Figure, at_least, at_most
 
 LIMIT = 0.06
@@ -17,8 +17,9 @@ SHARES_EVERY = 50
 """Requests between two computations of the optimal shares, for time."""
 
 
-def run(rng: np.random.Generator) -> list[Figure]:
+def run() -> list[Figure]:
     """Return false stops, the coverage of whole sequences, and what it takes to find the best of four."""
+    rng = np.random.default_rng(SEED)
     return [*_two_arms(rng), *_sequences(rng), *_best_of_four(rng)]
 
 

@@ -5,12 +5,14 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.benchmarks import experiment_coverage, experiment_matrix
+from tests.benchmarks import experiment_coverage, experiment_matrix, experiment_nulls, experiment_peeking
 from tests.benchmarks.figures import Figure, print_figures, write_figures
 
 Driver = Callable[[], list[Figure]]
 DRIVERS: dict[str, Driver] = {
     "coverage": experiment_coverage.run,
+    "rejections": experiment_nulls.run,
+    "peeking": experiment_peeking.run,
     "throughput": experiment_matrix.throughput,
     "cache": experiment_matrix.reuse,
 }
