@@ -1,19 +1,14 @@
-"""ray.remote(PlainClass) of the experiments desk, and the processes that it starts: one for each experiment."""
+"""ray.remote(PlainClass) of the experiments desk: queue, results and uploads of one instance."""
 
 import asyncio
-import logging
-import os
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
-from ray.exceptions import RayActorError
 
 from cluster.detached import get_or_create
-from cluster.experiment_work import Work, check_experiment
-from cluster.handles import call
-from cluster.names import EXPERIMENTS_ACTOR, NAMESPACE, ON_HEAD
+from cluster.experiment_launcher import RayLauncher, process_name
+from cluster.names import EXPERIMENTS_ACTOR, NAMESPACE
 from neuroforge.contracts.analysis import Analysis, ExperimentComparison
 from neuroforge.contracts.experiment_desk import (
     FileSize,
@@ -24,108 +19,36 @@ from neuroforge.contracts.experiment_desk import (
     LabelTask,
     RerunRequest,
     ResultFile,
-    RunAction,
-    RunEnd,
 )
 from neuroforge.contracts.experiments import CostEstimate, ExperimentConfig, ExperimentStatus
-from neuroforge.experiments.desk import ExperimentQueue, RunningExperiment
-from neuroforge.experiments.results import ExperimentReader
-from neuroforge.experiments.shelf import Shelf
 from neuroforge.settings import Settings
 
-logger = logging.getLogger(__name__)
-CHECK_TIMEOUT_S = 600.0
-"""A dataset may have to be fetched first."""
-_NICENESS = 10
-"""Experiments wait where they compete with answering."""
-_WORK_THREADS = 4
+if TYPE_CHECKING:
+    from neuroforge.experiments.desk import ExperimentQueue
+
 _CALLS = 64
 """Of the desk at once; a check, a comparison and an upload take a while."""
-NO_CPUS: dict[str, Any] = {"num_cpus": 0, "resources": ON_HEAD}
-"""An experiment mostly waits for models; a whole CPU might never come free beside a loaded fleet."""
-
-
-class WorkActor:
-    """One experiment in a process of its own; calls run in threads, so that a cancel is heard."""
-
-    def __init__(self, settings: Settings, status: ExperimentStatus, action: RunAction) -> None:
-        os.nice(_NICENESS)
-        self._work = Work(settings, status, action)
-
-    def run(self) -> RunEnd:
-        """Work to the end, however it is; asked twice, the second waits for the same end."""
-        return self._work.run()
-
-    def cancel(self) -> None:
-        """Let no further call start."""
-        self._work.cancel()
-
-
-class _Process:
-    """RunningExperiment over a work actor."""
-
-    def __init__(self, actor: Any) -> None:
-        self._actor = actor
-        self._end = actor.run.remote()
-
-    async def ended(self) -> RunEnd:
-        """See RunningExperiment. There is no limit: an experiment may take days."""
-        return await call(self._end, "the experiment's process", None)
-
-    async def cancel(self) -> None:
-        """See RunningExperiment."""
-        await call(self._actor.cancel.remote(), "the experiment's process")
-
-    async def close(self) -> None:
-        """See RunningExperiment."""
-        ray.kill(self._actor)
-
-
-class RayLauncher:
-    """Launcher whose processes outlive the desk's own."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    async def check(self, config: ExperimentConfig, directory: Path) -> CostEstimate:
-        """See Launcher."""
-        reference = _remote_check.options(**NO_CPUS).remote(self._settings, config, directory)
-        return await call(reference, "the check of an experiment", CHECK_TIMEOUT_S)
-
-    async def launch(self, status: ExperimentStatus, action: RunAction) -> RunningExperiment:
-        """See Launcher."""
-        actor = _RemoteWork.options(
-            name=_name(status.id),
-            namespace=NAMESPACE,
-            lifetime="detached",
-            max_restarts=0,
-            max_concurrency=_WORK_THREADS,
-            **NO_CPUS,
-        ).remote(self._settings, status, action)
-        return _Process(actor)
-
-    async def find(self, experiment_id: str) -> RunningExperiment | None:
-        """See Launcher."""
-        try:
-            return _Process(ray.get_actor(_name(experiment_id), namespace=NAMESPACE))
-        except (ValueError, RayActorError):
-            return None
 
 
 class ExperimentsActor:
     """The desk: queue, results and uploads of one instance."""
 
     def __init__(self, settings: Settings) -> None:
+        # Here and not above: the gateway makes this actor, and needs none of it.
+        from neuroforge.experiments.desk import ExperimentQueue
+        from neuroforge.experiments.results import ExperimentReader
+        from neuroforge.experiments.shelf import Shelf
+
         shelf = Shelf(settings.storage.home / "experiments")
         shelf.uploads.drop_abandoned()
         self._shelf = shelf
         self._reader = ExperimentReader(shelf)
-        launcher = RayLauncher(settings)
-        self._queue = ExperimentQueue(shelf, launcher, time.time, settings.experiments.max_running)
+        self._launcher = RayLauncher(settings)
+        self._queue = ExperimentQueue(shelf, self._launcher, time.time, settings.experiments.max_running)
         self._starting, self._uploading = asyncio.Lock(), asyncio.Lock()
         self._is_restored = False
 
-    async def _started(self) -> ExperimentQueue:
+    async def _started(self) -> "ExperimentQueue":
         """Return the queue, once it watches what still runs. Each call comes by here, for the actor may be new."""
         async with self._starting:
             if not self._is_restored:
@@ -179,7 +102,7 @@ class ExperimentsActor:
 
     async def compare(self, a: str, b: str) -> ExperimentComparison:
         """See ExperimentReports."""
-        return await asyncio.to_thread(self._reader.compare, a, b)
+        return await self._launcher.compare(*self._reader.runs(a, b))
 
     async def export_labels(self, experiment_id: str, limit: int) -> tuple[LabelTask, ...]:
         """See ExperimentReports."""
@@ -200,8 +123,6 @@ class ExperimentsActor:
 
 
 _RemoteExperimentsActor = ray.remote(ExperimentsActor)
-_RemoteWork = ray.remote(WorkActor)
-_remote_check = ray.remote(max_retries=0)(check_experiment)
 
 
 def get_experiments_actor(settings: Settings) -> Any:
@@ -211,14 +132,12 @@ def get_experiments_actor(settings: Settings) -> Any:
 
 def end_experiments(settings: Settings) -> None:
     """End the desk and what runs; for a cluster that goes on without this instance."""
+    from neuroforge.experiments.shelf import Shelf
+
     shelf = Shelf(settings.storage.home / "experiments")
-    names = [EXPERIMENTS_ACTOR, *(_name(one.id) for one in shelf.everything())]
+    names = [EXPERIMENTS_ACTOR, *(process_name(one.id) for one in shelf.everything())]
     for name in names:
         try:
             ray.kill(ray.get_actor(name, namespace=NAMESPACE))
         except ValueError:
             continue
-
-
-def _name(experiment_id: str) -> str:
-    return f"neuroforge-experiment-{experiment_id}"

@@ -1,14 +1,14 @@
 """What experiments left in their directories, for whoever asks over HTTP. Blocks; one shelf, any number of threads."""
 
-from neuroforge.contracts.analysis import Analysis, ExperimentComparison
+from pathlib import Path
+
+from neuroforge.contracts.analysis import Analysis
 from neuroforge.contracts.experiment_desk import FileSize, LabelReceipt, LabelSheet, LabelTask, ResultFile
-from neuroforge.experiments import labels
-from neuroforge.experiments.compare_runs import compare_runs
 from neuroforge.experiments.shelf import Shelf
 
 
 class ExperimentReader:
-    """ExperimentReports, without the waiting."""
+    """ExperimentReports, without the waiting and the comparisons."""
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
@@ -27,15 +27,18 @@ class ExperimentReader:
             file.seek(offset)
             return file.read(n_bytes)
 
-    def compare(self, a: str, b: str) -> ExperimentComparison:
-        """See ExperimentReports."""
-        directories = [self._shelf.file(one, "cells.parquet").parent for one in (a, b)]
-        return compare_runs(*directories)
+    def runs(self, *experiment_ids: str) -> list[Path]:
+        """Return the directories of experiments that have cells. Raises as ExperimentReports."""
+        return [self._shelf.file(one, "cells.parquet").parent for one in experiment_ids]
 
     def export_labels(self, experiment_id: str, limit: int) -> tuple[LabelTask, ...]:
         """See ExperimentReports."""
-        return labels.export_labels(self._shelf.file(experiment_id, "cells.parquet").parent, limit)
+        from neuroforge.experiments.labels import export_labels  # Parquet is only for who grades
+
+        return export_labels(self.runs(experiment_id)[0], limit)
 
     def import_labels(self, experiment_id: str, sheet: LabelSheet) -> LabelReceipt:
         """See ExperimentReports."""
-        return labels.import_labels(self._shelf.file(experiment_id, "cells.parquet").parent, sheet)
+        from neuroforge.experiments.labels import import_labels
+
+        return import_labels(self.runs(experiment_id)[0], sheet)
