@@ -4,6 +4,7 @@ The desk and the gateway import this module, the first for its life, the second 
 processes that it starts need the libraries behind an experiment.
 """
 
+import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from cluster.names import NAMESPACE, ON_HEAD
 from neuroforge.contracts.analysis import ExperimentComparison
 from neuroforge.contracts.experiment_desk import RunAction, RunEnd
 from neuroforge.contracts.experiments import CostEstimate, ExperimentConfig, ExperimentStatus
+from neuroforge.errors import EngineUnavailable
 from neuroforge.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ SLOW_TIMEOUT_S = 600.0
 _NICENESS = 10
 """Experiments wait where they compete with answering."""
 _WORK_THREADS = 4
+_NAME_TRIES, _NAME_WAIT_S = 60, 0.25
 NO_CPUS: dict[str, Any] = {"num_cpus": 0, "resources": ON_HEAD}
 """An experiment mostly waits for models; a whole CPU might never come free beside a loaded fleet."""
 
@@ -86,15 +89,20 @@ class RayLauncher:
 
     async def launch(self, status: ExperimentStatus, action: RunAction) -> "RunningExperiment":
         """See Launcher."""
-        actor = _RemoteWork.options(
+        named = _RemoteWork.options(
             name=process_name(status.id),
             namespace=NAMESPACE,
             lifetime="detached",
             max_restarts=0,
             max_concurrency=_WORK_THREADS,
             **NO_CPUS,
-        ).remote(self._settings, status, action)
-        return _Process(actor)
+        )
+        for _ in range(_NAME_TRIES):
+            try:
+                return _Process(named.remote(self._settings, status, action))
+            except ValueError:  # the process before it is still being taken down, and holds the name
+                await asyncio.sleep(_NAME_WAIT_S)
+        raise EngineUnavailable(f"the process of experiment {status.id} before this one does not end; try again")
 
     async def find(self, experiment_id: str) -> "RunningExperiment | None":
         """See Launcher."""

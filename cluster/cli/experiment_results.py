@@ -76,13 +76,22 @@ def export(
     context: typer.Context,
     experiment_id: IdArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="A .parquet, .csv or .jsonl file.")],
+    are_outcomes: Annotated[
+        bool, typer.Option("--outcomes", help="Scores by model and question instead, for `router fit`; .parquet.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write one row a cell: question, reply, score, tokens, times, cost."""
     from neuroforge.errors import RequestError
 
-    if out.suffix not in (".parquet", ".csv", ".jsonl"):
-        raise RequestError(f"--out {out}: the name must end in .parquet, .csv or .jsonl", param="out")
+    allowed = (".parquet",) if are_outcomes else (".parquet", ".csv", ".jsonl")
+    if out.suffix not in allowed:
+        raise RequestError(f"--out {out}: the name must end in {' or '.join(allowed)}", param="out")
+    if are_outcomes:
+        with shared(context).client(READ_TIMEOUT_S) as client:
+            client.experiments.outcomes(experiment_id, out)
+        print_json({"path": str(out)}) if as_json else typer.echo(f"{out}; learn from it: neuroforge router fit {out}")
+        return
     with shared(context).client(READ_TIMEOUT_S) as client:
         table = client.experiments.cells(experiment_id, out if out.suffix == ".parquet" else None)
     if out.suffix == ".csv":

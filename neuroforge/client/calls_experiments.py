@@ -68,6 +68,11 @@ def cells(experiment_id: str) -> Call[bytes]:
     return Call("GET", f"{PATH}/{quoted(experiment_id)}/cells", bytes)
 
 
+def outcomes(experiment_id: str) -> Call[bytes]:
+    """GET /admin/v1/experiments/{id}/outcomes; Parquet."""
+    return Call("GET", f"{PATH}/{quoted(experiment_id)}/outcomes", bytes)
+
+
 def compare(a: str, b: str) -> Call[ExperimentComparison]:
     """POST /admin/v1/experiments/compare."""
     return Call("POST", f"{PATH}/compare", as_contract(ExperimentComparison), {"a": a, "b": b})

@@ -114,6 +114,10 @@ class Experiments:
         """Return one row a cell, written to `path` as Parquet if one is given. Raises as `analysis`."""
         return read_table(write(self._sent(calls.cells(experiment_id)), path))
 
+    def outcomes(self, experiment_id: str, path: str | Path) -> None:
+        """Write scores by model and question, which `neuroforge router fit` learns from. Raises as `analysis`."""
+        write(self._sent(calls.outcomes(experiment_id)), path)
+
     def compare(self, a: str, b: str) -> ExperimentComparison:
         """Two experiments, paired on the items that both asked. Raises NotFound, ConflictError, RequestError: none."""
         return self._sent(calls.compare(a, b))

@@ -112,6 +112,10 @@ class AsyncExperiments:
         """As the blocking client."""
         return read_table(write(await self._sent(calls.cells(experiment_id)), path))
 
+    async def outcomes(self, experiment_id: str, path: str | Path) -> None:
+        """As the blocking client."""
+        write(await self._sent(calls.outcomes(experiment_id)), path)
+
     async def compare(self, a: str, b: str) -> ExperimentComparison:
         """As the blocking client."""
         return await self._sent(calls.compare(a, b))

@@ -11,7 +11,7 @@ ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 MAX_ITEM_PARTS = 4096
 MAX_LABELS = 10_000
 
-ResultFile = Literal["report.html", "report.md", "cells.parquet", "analysis.json"]
+ResultFile = Literal["report.html", "report.md", "cells.parquet", "outcomes.parquet", "analysis.json"]
 """What can be read of an experiment, as its directory names it."""
 
 

@@ -97,6 +97,15 @@ def add_results(router: APIRouter, desk: Desk, experiments: Experiments) -> None
         admit_admin(desk, request, "experiment.export", experiment_id)
         return await _file(experiments(), experiment_id, "cells.parquet", PARQUET)
 
+    @router.get(
+        "/{experiment_id}/outcomes",
+        operation_id="experiment_outcomes",
+        responses={200: {"content": {PARQUET: {}}, "description": "Scores by model and question, to fit a router on."}},
+    )
+    async def outcomes(request: Request, experiment_id: str) -> Response:
+        admit_admin(desk, request, "experiment.export", experiment_id)
+        return await _file(experiments(), experiment_id, "outcomes.parquet", PARQUET)
+
     @router.get("/{experiment_id}/labels", operation_id="export_experiment_labels")
     async def export_labels(
         request: Request, experiment_id: str, limit: Annotated[int, Query(ge=1, le=MAX_LABELS)] = 100

@@ -180,6 +180,13 @@ def test_cells_are_exported_in_three_forms(cli: Cli, gateway: Loopback, tmp_path
     assert out.stat().st_size > 0
 
 
+def test_outcomes_for_the_router_are_exported(cli: Cli, gateway: Loopback, tmp_path: Path) -> None:
+    gateway.answer("GET", f"{PATH}/exp-1/outcomes", Answer(body=b"PAR1"))
+    result = cli("experiment", "export", "exp-1", "--outcomes", "--out", str(tmp_path / "o.parquet"))
+    assert (result.exit_code, (tmp_path / "o.parquet").read_bytes()) == (0, b"PAR1")
+    assert cli("experiment", "export", "exp-1", "--outcomes", "--out", "o.csv").exit_code == 1
+
+
 def test_another_form_is_refused_before_anything_is_fetched(cli: Cli, gateway: Loopback) -> None:
     assert cli("experiment", "export", "exp-1", "--out", "cells.xlsx").exit_code == 1
     assert sent(gateway) == []

@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from neuroforge.contracts.experiments import (
     ExperimentStatus,
     Progress,
 )
-from neuroforge.errors import ConflictError, EngineUnavailable, NotFound, RequestError
+from neuroforge.errors import ConflictError, EngineUnavailable, NotFound, RequestError, StorageError
 from neuroforge.experiments.desk import ExperimentQueue, RunningExperiment
 from neuroforge.experiments.shelf import PROGRESS_FILE, Shelf
 
@@ -192,6 +193,23 @@ async def test_a_done_one_resumes_only_where_cells_failed(bench: Bench, n_errors
     else:
         with pytest.raises(ConflictError, match="every cell has an answer"):
             await bench.queue.resume(found)
+
+
+async def test_an_end_that_cannot_be_written_is_known_and_the_next_one_starts(bench: Bench, tmp_path: Path) -> None:
+    first, second = await bench.start(), await bench.start()
+    shutil.rmtree(tmp_path / first)
+    await bench.end(first)
+    assert (bench.state(first), bench.state(second)) == ("done", "running")
+
+
+async def test_a_process_that_raises_fails_its_experiment(bench: Bench) -> None:
+    found = await bench.start()
+    bench.launcher.processes[found].end.set_exception(StorageError("the experiment's process failed: KeyError"))
+    await settle()
+    assert (bench.state(found), bench.shelf.find(found).error) == (
+        "failed",
+        "the experiment's process failed: KeyError",
+    )
 
 
 async def test_rescoring_is_a_run_without_calls(bench: Bench) -> None:

@@ -46,7 +46,11 @@ ANALYSIS = Analysis(
     summary=("small is better than big by 10 points.",),
     insights=(INSIGHT,),
 )
-FILES: dict[str, bytes] = {"report.html": b"<html>" + b"x" * (1 << 20) + b"</html>", "report.md": b"# Study"}
+FILES: dict[str, bytes] = {
+    "report.html": b"<html>" + b"x" * (1 << 20) + b"</html>",
+    "report.md": b"# Study",
+    "outcomes.parquet": b"PAR1",
+}
 
 
 def status(experiment_id: str = "exp-1", state: ExperimentState = "done", **more: object) -> ExperimentStatus:

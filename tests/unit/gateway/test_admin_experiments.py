@@ -111,6 +111,13 @@ async def test_a_report_comes_whole_and_may_run_nothing_as_the_gateway() -> None
     assert int(page.headers["content-length"]) == len(FILES["report.html"])
 
 
+async def test_what_holds_texts_is_audited_when_it_leaves() -> None:
+    gateway = Gateway()
+    async with gateway.running() as client:
+        reply = await client.get(f"{EXPERIMENTS}/exp-1/outcomes")
+    assert (reply.body, audited(gateway)) == (b"PAR1", [("experiment.export", "exp-1")])
+
+
 async def test_items_are_taken_in_parts_and_a_bad_line_is_a_400() -> None:
     gateway = Gateway()
     part = {"sha256": DIGEST, "index": 0, "n_parts": 2, "lines": '{"id": "1"}'}
