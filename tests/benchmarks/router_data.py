@@ -11,6 +11,9 @@ from neuroforge.router.fit.parse import Row
 
 STRONG, WEAK = "gpt-4-1106-preview", "mistralai/Mixtral-8x7B-Instruct-v0.1"
 TOPICS, WORDS_A_TOPIC, N_MODELS = 12, 40, 9
+OWN_WORDS, ANY_WORDS = 8, 4
+WORD_EFFECT = 0.4
+"""Standard deviation of what a word does to a model's chance if the question were that word alone."""
 
 
 def load_nine(directory: Path) -> tuple[OutcomeTable, OutcomeTable]:
@@ -58,18 +61,29 @@ def load_mmlu(directory: Path) -> OutcomeTable:
 
 
 def generate(n: int, seed: int = 0) -> OutcomeTable:
-    """Return outcomes of N_MODELS made-up models, each with its own skill in TOPICS made-up topics."""
+    """Return outcomes of N_MODELS made-up models, each with its own skill in TOPICS made-up topics and at their words.
+
+    A question is eight words of its topic and four of any. A model's chance is its skill in the topic plus the mean of
+    what each of the topic's words does to it, so that there is something to learn within topics too. Built in arrays: a
+    million rows take a few hundred MiB.
+    """
     world = np.random.default_rng(12)
     letters = np.array(list("abcdefghijklmnoprstuvw"))
-    words = ["".join(world.choice(letters, 5)) for _ in range(TOPICS * WORDS_A_TOPIC)]
-    skills = world.uniform(0.1, 0.9, (TOPICS, N_MODELS))
+    words = np.array(["".join(world.choice(letters, 5)) for _ in range(TOPICS * WORDS_A_TOPIC)])
+    skills = world.uniform(0.2, 0.8, (TOPICS, N_MODELS))
+    of_word = world.normal(scale=WORD_EFFECT, size=(TOPICS * WORDS_A_TOPIC, N_MODELS))
     rng = np.random.default_rng(seed)
-    rows = []
-    for _ in range(n):
-        topic = int(rng.integers(TOPICS))
-        own = topic * WORDS_A_TOPIC + rng.integers(WORDS_A_TOPIC, size=8)
-        text = " ".join(words[index] for index in (*own, *rng.integers(len(words), size=4)))
-        right = rng.random(N_MODELS) < skills[topic]
-        scores = {f"model-{index}": float(value) for index, value in enumerate(right)}
-        rows.append(Row(text, scores, {f"model-{index}": 0.1 + index for index in range(N_MODELS)}, f"topic-{topic}"))
-    return build_table(rows)
+    topics = rng.integers(TOPICS, size=n)
+    own = topics[:, None] * WORDS_A_TOPIC + rng.integers(WORDS_A_TOPIC, size=(n, OWN_WORDS))
+    chosen = np.hstack([own, rng.integers(len(words), size=(n, ANY_WORDS))])
+    chances = skills[topics]
+    for column in range(OWN_WORDS):
+        chances = chances + of_word[own[:, column]] / OWN_WORDS
+    return OutcomeTable(
+        queries=tuple(" ".join(row) for row in words[chosen]),
+        model_ids=tuple(f"model-{index}" for index in range(N_MODELS)),
+        scores=(rng.random((n, N_MODELS)) < chances).astype(np.float64),
+        is_known=np.ones((n, N_MODELS), dtype=bool),
+        costs_usd=np.tile(0.1 + np.arange(N_MODELS), (n, 1)),
+        tasks=tuple(f"topic-{topic}" for topic in topics.tolist()),
+    )

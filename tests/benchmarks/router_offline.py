@@ -1,6 +1,5 @@
 """Outcome files -> what a router fitted on them scores on questions it has not seen, how sure it is, how fast."""
 
-import resource
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,13 +8,14 @@ from numpy.typing import NDArray
 
 from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.features import FeatureMatrix
-from neuroforge.router.fit import neighbours
+from neuroforge.router.fit import kernel
 from neuroforge.router.fit.curve import cost_at, measure_strong_share, trace_curve
 from neuroforge.router.fit.data import OutcomeTable
 from neuroforge.router.fit.evaluate import evaluate_outcomes, time_decisions
 from neuroforge.router.fit.intervals import estimate, measure_calibration
 from neuroforge.router.fit.pipeline import extract_queries, fit_router
 from tests.benchmarks.figures import Figure, at_least, at_most
+from tests.benchmarks.limits import limited
 from tests.benchmarks.router_data import STRONG, generate, load_mmlu, load_nine
 
 Floats = NDArray[np.float64]
@@ -44,29 +44,6 @@ def run(data: Path | None, embedder: StaticEmbedder) -> list[Figure]:
     figures += _measure_clean_test(train, test, embedder)
     figures += _measure_mmlu(load_mmlu(data), embedder)
     return figures + _measure_speed(train, embedder)
-
-
-def run_million(embedder: StaticEmbedder, n: int = 1_000_000) -> list[Figure]:
-    """Measure a router on `n` generated outcomes, and what its prototypes lose against every row being kept."""
-    table, test = generate(n), generate(4_000, seed=1)
-    fitted = fit_router(table, extract_queries(table.queries, embedder), embedder.sha256)
-    times = time_decisions(fitted, test.queries[:N_TIMED], embedder)
-    quality = fitted.predict(extract_queries(test.queries, embedder)).quality
-    n_kept = neighbours.MAX_EXACT
-    small = table.take(np.arange(min(n, 10 * n_kept)))
-    features = extract_queries(small.queries, embedder)
-    grouped = fit_router(small, features, embedder.sha256).predict(extract_queries(test.queries, embedder)).quality
-    neighbours.MAX_EXACT = len(small)
-    exact = fit_router(small, features, embedder.sha256).predict(extract_queries(test.queries, embedder)).quality
-    neighbours.MAX_EXACT = n_kept
-    loss = _value(exact, test) - _value(grouped, test)
-    return [
-        at_most(f"{n} outcomes: decision p50", times.p50_s * 1e3, "ms", 5.0),
-        Figure(f"{n} outcomes: decision p99", times.p99_s * 1e3, "ms"),
-        Figure(f"{n} outcomes: mean score", float(_value(quality, test).mean()), "0..1"),
-        Figure(f"{len(small)} outcomes: exact less prototypes", float(loss.mean()), "score"),
-        Figure("peak memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, "GiB"),
-    ]
 
 
 def split_folds(n: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
@@ -103,6 +80,8 @@ def _measure_folds(name: str, table: OutcomeTable, embedder: StaticEmbedder) -> 
     flat = measure_calibration(*(one.ravel() for one in (found.quality, found.low, found.high, table.scores)))
     mean = estimate(router)
     is_public = name != "generated"
+    with limited(kernel, "MAX_EXACT", 0):
+        by_landmarks = _value(predict_out_of_fold(table, features, embedder.sha256).quality, table)
     figures = [
         at_least(f"{name}: router, nested CV", mean.mean, "score", 0.670) if is_public else _plain(name, mean.mean),
         Figure(f"{name}: router, low end", mean.low, "score"),
@@ -113,6 +92,9 @@ def _measure_folds(name: str, table: OutcomeTable, embedder: StaticEmbedder) -> 
         Figure(f"{name}: oracle", float(table.scores.max(axis=1).mean()), "score"),
         at_least(f"{name}: router - kNN, low end", estimate(router - nearest).low, "score", 0.0),
         at_least(f"{name}: router - soft task prior, low end", estimate(router - prior).low, "score", 0.0),
+        Figure(
+            f"{name}: exact kernel - {kernel.N_LANDMARKS} landmarks", float((router - by_landmarks).mean()), "score"
+        ),
         at_most(f"{name}: ECE out of fold", flat.ece, "", 0.05),
         at_least(f"{name}: 90 % intervals cover", flat.coverage, "", 0.87),
         at_most(f"{name}: 90 % intervals cover, upper", flat.coverage, "", 0.93),

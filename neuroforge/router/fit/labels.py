@@ -1,6 +1,7 @@
 """Task names of the file, or latent clusters of the questions -> classes, and how sure each row's class is."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,6 @@ from scipy.optimize import minimize
 
 from neuroforge.router.fit.design import Design, LinearHead
 from neuroforge.router.fit.kernel import Points
-from neuroforge.router.fit.neighbours import add_up, find_nearest
 from neuroforge.router.softmax import softmax
 
 Floats = NDArray[np.float64]
@@ -17,6 +17,9 @@ Floats = NDArray[np.float64]
 MIN_ROWS, MAX_TASKS = 5, 64
 """A task with fewer rows, or beyond the most frequent ones, counts as unnamed."""
 ROWS_A_CLUSTER, MAX_CLUSTERS, N_MOVES = 150, 16, 10
+MAX_CLUSTERED = 50_000
+"""Of more rows, so many at random move the clusters' centres."""
+BLOCK = 8_192
 PENALTIES = (0.1, 0.3, 1.0, 3.0)
 MIXING_PENALTY = 0.01
 TEMPERATURES = (0.03, 0.05, 0.07, 0.1, 0.13, 0.17, 0.22, 0.3, 0.5, 1.0)
@@ -47,15 +50,20 @@ def label_rows(tasks: tuple[str | None, ...], points: Points, rng: np.random.Gen
     counts = Counter(task for task in tasks if task is not None).most_common(MAX_TASKS)
     names = tuple(sorted(task for task, n_rows in counts if n_rows >= MIN_ROWS))
     if len(names) >= 2:
-        column = {name: index for index, name in enumerate(names)}
-        members = np.zeros((len(tasks), len(names)))
-        for row, task in enumerate(tasks):
-            if task in column:
-                members[row, column[task]] = 1
-        return Labels(names, members)
+        return Labels(names, mark_members(tasks, names))
     n_clusters = min(max(len(points) // ROWS_A_CLUSTER, 1), MAX_CLUSTERS)
     nearest = _cluster(points, n_clusters, rng)
     return Labels(tuple(f"cluster-{index}" for index in range(n_clusters)), np.eye(n_clusters)[nearest])
+
+
+def mark_members(tasks: Sequence[str | None], names: tuple[str, ...]) -> Floats:
+    """Return (n, n_names): 1 in the column of a row's task, no 1 where it has another or none."""
+    column = {name: index for index, name in enumerate(names)}
+    members = np.zeros((len(tasks), len(names)))
+    for row, task in enumerate(tasks):
+        if task in column:
+            members[row, column[task]] = 1
+    return members
 
 
 def fit_classes(design: Design, labels: Labels) -> Classes:
@@ -109,10 +117,21 @@ def _sharpen(head: LinearHead, temperature: float, margins: Floats, truth: Float
 
 
 def _cluster(points: Points, n_clusters: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    centres = points[rng.permutation(len(points))[:n_clusters]]
+    order = rng.permutation(len(points))
+    centres, moving = points[order[:n_clusters]], points[np.sort(order[:MAX_CLUSTERED])]
     for _ in range(N_MOVES):
-        nearest = find_nearest(points, centres)
+        nearest = _find_nearest(moving, centres)
         sizes = np.bincount(nearest, minlength=n_clusters)[:, None]
-        moved = add_up(nearest, points, n_clusters) / np.maximum(sizes, 1)
-        centres = np.where(sizes > 0, moved, centres).astype(np.float32)
-    return find_nearest(points, centres)
+        sums = np.zeros_like(centres)
+        np.add.at(sums, nearest, moving)
+        centres = np.where(sizes > 0, sums / np.maximum(sizes, 1), centres).astype(np.float32)
+    return _find_nearest(points, centres)
+
+
+def _find_nearest(points: Points, centres: Points) -> NDArray[np.intp]:
+    """Return each row's nearest centre."""
+    half = (centres**2).sum(axis=1) / 2
+    blocks = [
+        np.argmax(points[start : start + BLOCK] @ centres.T - half, axis=1) for start in range(0, len(points), BLOCK)
+    ]
+    return np.concatenate(blocks)

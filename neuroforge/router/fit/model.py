@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuroforge.router.features import FeatureMatrix
-from neuroforge.router.fit.kernel import Kernel, Points
-from neuroforge.router.fit.neighbours import Neighbours
+from neuroforge.router.fit.kernel import Kernel, Points, Similarities
 from neuroforge.router.softmax import softmax
 
 Floats = NDArray[np.float64]
@@ -37,9 +36,12 @@ class Heads:
     direct: Points
     direct_bias: Floats
     """(n_landmarks, n_models): scores less the models' means."""
-    residual: Points
-    residual_bias: Floats
-    """(n_landmarks, n_models): what the task leaves unexplained, from similarities within the same task."""
+    meaning: Points
+    meaning_bias: Floats
+    """(n_landmarks, n_models): what the task leaves unexplained, from embeddings' similarities within the same task."""
+    marks: Points
+    marks_bias: Floats
+    """As `meaning`, from the surface marks' similarities."""
     gates: Points
     """(n_landmarks, n_tasks), the landmarks' task probabilities."""
     component: Points
@@ -54,8 +56,9 @@ class Combination:
     means: Floats
     """(n_models,), shrunk to their common mean."""
     common: Floats
+    """(n_bases,), for what all models share."""
     difference: Floats
-    """(n_bases,), for what all models share and for what tells them apart."""
+    """(n_tasks, n_bases), for what tells them apart: what helps in one task may be noise in another."""
     intercept: Floats
     slope: Floats
     """(n_models,)."""
@@ -92,19 +95,19 @@ class FittedRouter:
     heads: Heads
     task_scores: Floats
     """(n_tasks, n_models), mean score by task less the models' means."""
-    neighbours: Neighbours
     combination: Combination
     certainty: Certainty
 
     def predict(self, features: FeatureMatrix) -> QualityPrediction:
         """Return what each model is expected to score, one row a question."""
-        points = self.kernel.points(features)
-        similarities = self.kernel.similarities(points)
-        bases = self._bases(points, similarities)
+        similarities = self.kernel.similarities(self.kernel.points(features))
+        probabilities = self._task_probabilities(similarities.whole)
         combination = self.combination
-        raw = combination.means + combine(bases, combination.common, combination.difference)
+        raw = combination.means + combine(
+            self._bases(similarities, probabilities), probabilities, combination.common, combination.difference
+        )
         quality = np.clip(combination.intercept + combination.slope * raw, 0, 1)
-        leverage = self._leverage(similarities)
+        leverage = self._leverage(similarities.whole)
         return QualityPrediction(
             quality=quality,
             low=np.clip(quality - combination.radius, 0, 1),
@@ -114,28 +117,28 @@ class FittedRouter:
 
     def basis(self, features: FeatureMatrix) -> Floats:
         """Return (n, n_tasks + n_components): task probabilities less an even share, then unit-variance components."""
-        similarities = self.kernel.similarities(self.kernel.points(features))
+        similarities = self.kernel.view(self.kernel.points(features), "whole")
         probabilities = self._task_probabilities(similarities)
         components = similarities @ self.heads.component + self.heads.component_bias
         return np.hstack([probabilities - 1 / len(self.tasks), np.clip(components, -4, 4)])
 
-    def _task_probabilities(self, similarities: Points) -> Floats:
-        return softmax(similarities @ self.heads.task + self.heads.task_bias)
+    def _task_probabilities(self, whole: Points) -> Floats:
+        return softmax(whole @ self.heads.task + self.heads.task_bias)
 
-    def _bases(self, points: Points, similarities: Points) -> list[Floats]:
+    def _bases(self, similarities: Similarities, probabilities: Floats) -> list[Floats]:
         heads = self.heads
-        probabilities = self._task_probabilities(similarities)
+        gates = probabilities.astype(np.float32) @ heads.gates.T
         return [
             probabilities @ self.task_scores,
-            similarities @ heads.direct + heads.direct_bias,
-            (similarities * (probabilities @ heads.gates.T)) @ heads.residual + heads.residual_bias,
-            self.neighbours.average(self.neighbours.similarities(points)),
+            similarities.whole @ heads.direct + heads.direct_bias,
+            (similarities.meaning * gates) @ heads.meaning + heads.meaning_bias,
+            (similarities.marks * gates) @ heads.marks + heads.marks_bias,
         ]
 
-    def _leverage(self, similarities: Points) -> Floats:
+    def _leverage(self, whole: Points) -> Floats:
         """Posterior variance of a Gaussian process in units of the noise: known directions, then all the others."""
         certainty = self.certainty
-        squared = (similarities @ certainty.weights + certainty.bias) ** 2
+        squared = (whole @ certainty.weights + certainty.bias) ** 2
         known = squared @ (1 / (certainty.values + certainty.penalty))
         unknown = np.maximum(1 - squared.sum(axis=1), 0) / (
             certainty.penalty + (certainty.values.min() if len(certainty.values) else 0.0)
@@ -143,10 +146,17 @@ class FittedRouter:
         return np.asarray(known + unknown, dtype=np.float64)
 
 
-def combine(bases: list[Floats], common: Floats, difference: Floats) -> Floats:
-    """Return the weighted sum of the bases; what all models share is weighted apart from their differences."""
+def combine(bases: list[Floats], probabilities: Floats, common: Floats, difference: Floats) -> Floats:
+    """Return the weighted sum of the bases: what all models share by `common`, their differences by the task's weights.
+
+    Args:
+        bases: (n, n_models) each.
+        probabilities: (n, n_tasks), each row's tasks.
+        common, difference: As in Combination.
+    """
     total = np.zeros_like(bases[0])
-    for base, of_common, of_difference in zip(bases, common, difference, strict=True):
+    weights = probabilities @ difference
+    for base, of_common, of_difference in zip(bases, common, weights.T, strict=True):
         shared = base.mean(axis=1, keepdims=True)
-        total += of_common * shared + of_difference * (base - shared)
+        total += of_common * shared + of_difference[:, None] * (base - shared)
     return total

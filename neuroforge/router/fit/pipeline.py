@@ -1,8 +1,11 @@
-"""OutcomeTable, features -> kernel -> design -> classes -> bases -> stack -> FittedRouter."""
+"""OutcomeTable, features -> kernel -> design -> classes -> bases -> stack -> FittedRouter.
+
+Up to 6,000 rows the kernel is exact; above it sees 2,000 landmarks, and above 200,000 rows the others only add to the
+scores by task. Similarities are worked out block by block: memory grows with the rows' features alone.
+"""
 
 import logging
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +14,11 @@ from neuroforge.errors import DataError
 from neuroforge.router.embedder import StaticEmbedder, TokenIds
 from neuroforge.router.features import FeatureMatrix, extract_texts, join_features
 from neuroforge.router.fit.data import OutcomeTable
-from neuroforge.router.fit.design import Design, Gates, LinearHead, build_design
-from neuroforge.router.fit.kernel import fit_kernel
+from neuroforge.router.fit.design import Design, Gates, LinearHead, Sight, build_design, choose_sample
+from neuroforge.router.fit.kernel import View, fit_kernel
 from neuroforge.router.fit.labels import fit_classes, label_rows
 from neuroforge.router.fit.model import Certainty, FittedRouter, Heads
-from neuroforge.router.fit.neighbours import Neighbours, add_up, group, left_out_averages
+from neuroforge.router.fit.others import split_rows, tally_rows
 from neuroforge.router.fit.stack import fit_combination
 from neuroforge.router.fit.task_scores import fit_task_scores, shrunk_means
 
@@ -26,15 +29,9 @@ Progress = Callable[[str, int, int], None]
 """What is done, how much of it, of how much."""
 
 PENALTIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 100.0, 300.0)
-WIDTHS = (0.1, 0.2, 0.35, 0.6)
-NEIGHBOUR_SHRINKAGE = 0.3
+WITHIN_TASKS: tuple[View, ...] = ("meaning", "marks")
 N_COMPONENTS, N_DIRECTIONS = 12, 128
-EXTRACT_BATCH = 2_048
-
-
-class _Near(NamedTuple):
-    neighbours: Neighbours
-    left_out: Floats
+EXTRACT_BATCH, N_STAGES = 2_048, 6
 
 
 def extract_queries(
@@ -74,35 +71,43 @@ def fit_router(
         )
     tell = progress or (lambda *_: None)
     rng = np.random.default_rng(seed)
-    tell("design", 0, 5)
-    kernel, landmarks = fit_kernel(features, rng)
-    design = build_design(kernel, kernel.points(features), rng)
-    tell("tasks", 1, 5)
-    classes = fit_classes(design, label_rows(table.tasks, design.points, rng))
     means = shrunk_means(table.scores, table.is_known)
-    deviations = np.where(table.is_known, table.scores - means, 0)
-    task_scores = fit_task_scores(classes, deviations, table.is_known)
-    tell("regression", 2, 5)
-    direct, penalty = _fit_head(design, deviations, table.is_known)
-    unexplained = np.where(table.is_known, deviations - task_scores.left_out, 0)
+    split = split_rows(len(table), rng)
+    own, own_features = table, features
+    if len(split.others):
+        own, own_features = table.take(split.fitted), features.take(split.fitted)
+    tell("design", 0, N_STAGES)
+    kernel, landmarks = fit_kernel(own_features, rng)
+    points = kernel.points(own_features)
+    sample = choose_sample(len(points), rng)
+    design = build_design(Sight(kernel, "whole", points), sample)
+    tell("tasks", 1, N_STAGES)
+    classes = fit_classes(design, label_rows(own.tasks, points, rng))
+    others = tally_rows(split.others, table, features, kernel, classes, means)
+    deviations = np.where(own.is_known, own.scores - means, 0)
+    task_scores = fit_task_scores(classes, deviations, own.is_known, others)
+    tell("regression", 2, N_STAGES)
+    direct, penalty = _fit_head(design, deviations, own.is_known)
+    unexplained = np.where(own.is_known, deviations - task_scores.left_out, 0)
     gates = _build_gates(classes.probabilities, landmarks)
-    residual, _ = _fit_head(build_design(kernel, design.points, rng, gates), unexplained, table.is_known)
-    tell("neighbours", 3, 5)
-    near = _fit_neighbours(design, unexplained, table.is_known, rng)
-    tell("combination", 4, 5)
-    sample = design.sample
-    bases = [task_scores.left_out[sample], direct.left_out, residual.left_out, near.left_out]
-    combination = fit_combination(means, bases, table.scores[sample], table.is_known[sample])
-    tell("done", 5, 5)
+    within: list[LinearHead] = []
+    for view in WITHIN_TASKS:
+        tell(f"{view} within tasks", 3 + len(within), N_STAGES)
+        gated = build_design(Sight(kernel, view, points, gates), sample)
+        within.append(_fit_head(gated, unexplained, own.is_known)[0])
+    tell("combination", 5, N_STAGES)
+    bases = [task_scores.left_out[sample], direct.left_out, *(head.left_out for head in within)]
+    probabilities = classes.probabilities[sample]
+    combination = fit_combination(means, bases, probabilities, own.scores[sample], own.is_known[sample])
+    tell("done", N_STAGES, N_STAGES)
     return FittedRouter(
         embedder_sha256=embedder_sha256,
         n_outcomes=len(table),
         model_ids=table.model_ids,
         tasks=classes.names,
         kernel=kernel,
-        heads=_build_heads(design, classes.head, direct, residual, gates),
+        heads=_build_heads(design, classes.head, direct, within, gates),
         task_scores=task_scores.table,
-        neighbours=near.neighbours,
         combination=combination,
         certainty=_build_certainty(design, penalty),
     )
@@ -115,22 +120,6 @@ def _fit_head(design: Design, targets: Floats, is_known: NDArray[np.bool_]) -> t
     errors = [_difference_error(head.left_out, targets[design.sample], is_known[design.sample]) for head in heads]
     best = int(np.argmin(errors))
     return heads[best], PENALTIES[best]
-
-
-def _fit_neighbours(design: Design, residuals: Floats, is_known: NDArray[np.bool_], rng: np.random.Generator) -> _Near:
-    centres, owner = group(design.points, rng)
-    sums = add_up(owner, residuals, len(centres)).astype(np.float32)
-    counts = add_up(owner, is_known.astype(np.float64), len(centres)).astype(np.float32)
-    sample = design.sample
-    found: list[tuple[float, int, _Near]] = []
-    for index, width in enumerate(WIDTHS):
-        neighbours = Neighbours(centres, sums, counts, width, NEIGHBOUR_SHRINKAGE)
-        left_out = left_out_averages(
-            neighbours, design.points[sample], owner[sample], residuals[sample], is_known[sample]
-        )
-        error = _difference_error(left_out, residuals[sample], is_known[sample])
-        found.append((error, index, _Near(neighbours, left_out)))
-    return min(found, key=lambda one: one[:2])[2]
 
 
 def _difference_error(predicted: Floats, targets: Floats, is_known: NDArray[np.bool_]) -> float:
@@ -146,29 +135,30 @@ def _build_gates(probabilities: Floats, landmarks: NDArray[np.intp]) -> Gates:
     return Gates(rows, rows[landmarks])
 
 
-def _build_heads(design: Design, task: LinearHead, direct: LinearHead, residual: LinearHead, gates: Gates) -> Heads:
-    n_components = min(N_COMPONENTS, len(design.values))
-    leading = design.directions[:, -n_components:] * np.sqrt(
-        len(design.points) / np.maximum(design.values[-n_components:], 1e-9)
-    )
+def _build_heads(design: Design, task: LinearHead, direct: LinearHead, within: list[LinearHead], gates: Gates) -> Heads:
+    meaning, marks = within
+    leading = slice(max(len(design.values) - N_COMPONENTS, 0), None)
+    scale = np.sqrt(len(design) / np.maximum(design.values[leading], 1e-9))
     return Heads(
         task=task.weights,
         task_bias=task.bias,
         direct=direct.weights,
         direct_bias=direct.bias,
-        residual=residual.weights,
-        residual_bias=residual.bias,
+        meaning=meaning.weights,
+        meaning_bias=meaning.bias,
+        marks=marks.weights,
+        marks_bias=marks.bias,
         gates=gates.landmarks,
-        component=(design.whitening @ leading).astype(np.float32),
-        component_bias=-design.mean @ leading,
+        component=np.ascontiguousarray(design.rotation[:, leading] * scale, dtype=np.float32),
+        component_bias=-design.mean[leading] * scale,
     )
 
 
 def _build_certainty(design: Design, penalty: float) -> Certainty:
-    leading = design.directions[:, -N_DIRECTIONS:]
+    leading = slice(max(len(design.values) - N_DIRECTIONS, 0), None)
     return Certainty(
-        weights=np.asarray(design.whitening @ leading, dtype=np.float32),
-        bias=-design.mean @ leading,
-        values=design.values[-N_DIRECTIONS:],
+        weights=np.ascontiguousarray(design.rotation[:, leading]),
+        bias=-design.mean[leading],
+        values=design.values[leading],
         penalty=penalty,
     )

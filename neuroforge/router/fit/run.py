@@ -25,7 +25,7 @@ class FitReport(Contract):
     """Of the file, or latent clusters."""
     mean_scores: dict[str, float]
     base_weights: dict[str, float]
-    """Weights of the bases in the differences between models, found on left-out predictions."""
+    """Mean over the tasks of the bases' weights in the differences between models, found on left-out predictions."""
     interval_radius: dict[str, float]
     """90 % of the left-out scores lie so close to their prediction."""
 
@@ -40,7 +40,7 @@ class QueryPrediction(NamedTuple):
     std: dict[str, float]
 
 
-BASES = ("task", "direct", "residual", "neighbours")
+BASES = ("task", "direct", "meaning within tasks", "marks within tasks")
 
 
 def fit_outcome_file(
@@ -72,7 +72,7 @@ def describe_fit(fitted: FittedRouter, directory: Path) -> FitReport:
         models=fitted.model_ids,
         tasks=fitted.tasks,
         mean_scores=dict(zip(fitted.model_ids, combination.means.tolist(), strict=True)),
-        base_weights=dict(zip(BASES, combination.difference.tolist(), strict=True)),
+        base_weights=dict(zip(BASES, combination.difference.mean(axis=0).tolist(), strict=True)),
         interval_radius=dict(zip(fitted.model_ids, combination.radius.tolist(), strict=True)),
     )
 

@@ -8,8 +8,11 @@ from neuroforge.router.fit.model import Combination, combine
 
 Floats = NDArray[np.float64]
 
-WEIGHT_SHRINKAGE = 2.0
+WEIGHT_SHRINKAGE = 1.0
 """Pull of each base's weight to 0, in squared score: a few outcomes cannot make a base count."""
+TASK_SHRINKAGE = 2.5
+"""Pull of a task's weights to those of all tasks, in squared score."""
+BLOCK = 2_048
 CALIBRATION_ROWS = 20.0
 """Outcomes that speak for leaving a model's predictions as they are."""
 COVERAGE = 0.9
@@ -17,18 +20,17 @@ MIN_RESIDUALS = 10
 """With fewer, an interval is 0..1."""
 
 
-def fit_combination(means: Floats, bases: list[Floats], scores: Floats, is_known: NDArray[np.bool_]) -> Combination:
+def fit_combination(
+    means: Floats, bases: list[Floats], probabilities: Floats, scores: Floats, is_known: NDArray[np.bool_]
+) -> Combination:
     """Return weights and calibration from left-out bases, (n, n_models) each, and the scores they should have told.
 
     Weights are not negative. What all models of a row share is fitted apart from their differences, because only the
-    differences choose.
+    differences choose; the weights of differences are each task's own, as far as its rows speak for that.
     """
     known = is_known.astype(np.float64)
-    levels = [np.repeat(base.mean(axis=1, keepdims=True), scores.shape[1], axis=1) for base in bases]
-    columns = [*levels, *(base - level for base, level in zip(bases, levels, strict=True))]
-    weights = _fit_weights([column[is_known] for column in columns], (scores - means)[is_known])
-    common, difference = weights[: len(bases)], weights[len(bases) :]
-    raw = means + combine(bases, common, difference)
+    common, difference = _fit_weights(bases, probabilities, scores - means, is_known)
+    raw = means + combine(bases, probabilities, common, difference)
     intercept, slope = _calibrate(raw, scores, known)
     residuals = np.abs(np.clip(intercept + slope * raw, 0, 1) - scores)
     n_models = scores.shape[1]
@@ -40,13 +42,35 @@ def fit_combination(means: Floats, bases: list[Floats], scores: Floats, is_known
     return Combination(means, common, difference, intercept, slope, radius, noise)
 
 
-def _fit_weights(columns: list[Floats], target: Floats) -> Floats:
-    rows = np.stack(columns, axis=1)
-    gram = rows.T @ rows + WEIGHT_SHRINKAGE * np.eye(len(columns))
-    # Non-negative least squares of the normal equations: the same minimum from a matrix of a few columns.
+def _fit_weights(
+    bases: list[Floats], probabilities: Floats, target: Floats, is_known: NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """Return (n_bases,) and (n_tasks, n_bases) by least squares with the two shrinkages, none of them negative."""
+    n_bases, n_tasks = len(bases), probabilities.shape[1]
+    levels = np.stack([base.mean(axis=1) for base in bases], axis=1)
+    gram = _prior_precision(n_bases, n_tasks)
+    moment = np.zeros(len(gram))
+    for start in range(0, len(target), BLOCK):
+        rows = slice(start, start + BLOCK)
+        for model in range(target.shape[1]):
+            shared = levels[rows]
+            own = np.stack([base[rows, model] for base in bases], axis=1) - shared
+            by_task = (probabilities[rows, :, None] * own[:, None, :]).reshape(len(own), -1)
+            columns = np.hstack([shared, by_task])[is_known[rows, model]]
+            gram += columns.T @ columns
+            moment += columns.T @ target[rows, model][is_known[rows, model]]
+    # Non-negative least squares of the normal equations: the same minimum from a matrix of few columns.
     upper = np.linalg.cholesky(gram).T
-    weights, _ = nnls(upper, np.linalg.solve(upper.T, rows.T @ target))
-    return np.asarray(weights, dtype=np.float64)
+    weights, _ = nnls(upper, np.linalg.solve(upper.T, moment))
+    return weights[:n_bases], weights[n_bases:].reshape(n_tasks, n_bases)
+
+
+def _prior_precision(n_bases: int, n_tasks: int) -> Floats:
+    """Return the precision of common weights, then of task weights that vary around one of their own for all tasks."""
+    spread = np.eye(n_tasks) / TASK_SHRINKAGE + np.ones((n_tasks, n_tasks)) / WEIGHT_SHRINKAGE
+    precision = np.eye(n_bases * (n_tasks + 1)) * WEIGHT_SHRINKAGE
+    precision[n_bases:, n_bases:] = np.kron(np.linalg.inv(spread), np.eye(n_bases))
+    return precision
 
 
 def _calibrate(raw: Floats, scores: Floats, known: Floats) -> tuple[Floats, Floats]:
