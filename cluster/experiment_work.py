@@ -23,7 +23,7 @@ from neuroforge.errors import NeuroForgeError
 from neuroforge.experiments.analyse import ResultAnalyzer
 from neuroforge.experiments.benchmarks import BenchmarkSuite
 from neuroforge.experiments.check import check_scorable
-from neuroforge.experiments.items import load_items
+from neuroforge.experiments.items import load_items, write_left_out
 from neuroforge.experiments.judge import LlmJudge
 from neuroforge.experiments.pipeline import ExperimentationPlatform
 from neuroforge.experiments.publish import Publisher
@@ -104,7 +104,9 @@ async def _check(settings: Settings, config: ExperimentConfig, directory: Path) 
     loaded = await asyncio.to_thread(load_items, config, AssetStore(home), uploads)
     check_scorable(config, loaded.items, Sandbox(allow_unsandboxed=config.allow_unsandboxed))
     async with _opened(settings, config, directory) as (runner, _):
-        return (await runner.setup_experiment(config, loaded.items)).estimate
+        estimate = (await runner.setup_experiment(config, loaded.items)).estimate
+        write_left_out(loaded.problems, directory)
+        return estimate
 
 
 @asynccontextmanager

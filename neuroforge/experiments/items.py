@@ -1,11 +1,14 @@
 """ExperimentConfig -> the items that it asks, read, filtered and drawn."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from pydantic import ValidationError
 
+from neuroforge.assets.disk import write_atomically
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import DatasetSource, ExperimentConfig
 from neuroforge.contracts.scores import ScorerName
@@ -14,6 +17,9 @@ from neuroforge.datasets.pipeline import Assets, Dataset, as_published, load_dat
 from neuroforge.datasets.sample import sample_stratified
 from neuroforge.datasets.split import select_split
 from neuroforge.errors import DataError, HashMismatch
+
+LEFT_OUT = "left_out.txt"
+"""In the experiment's directory: rows that gave no item, one a line."""
 
 
 class Uploads(Protocol):
@@ -63,6 +69,18 @@ def load_items(config: ExperimentConfig, assets: Assets, uploads: Uploads) -> Lo
         problems.extend(f"{source.name}: {one}" for one in read.problems)
         digests[source.name] = digest_of(dump_items(chosen))
     return LoadedItems(tuple(items), tuple(problems), digests)
+
+
+def write_left_out(problems: Sequence[str], directory: Path) -> None:
+    """Keep which rows were left out, for the report."""
+    if problems:
+        write_atomically(directory / LEFT_OUT, "".join(f"{' '.join(one.split())}\n" for one in problems))
+
+
+def read_left_out(directory: Path) -> tuple[str, ...]:
+    """Return what `write_left_out` kept; empty where no row was left out."""
+    path = directory / LEFT_OUT
+    return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else ()
 
 
 def _read(source: DatasetSource, config: ExperimentConfig, assets: Assets, uploads: Uploads) -> Dataset:

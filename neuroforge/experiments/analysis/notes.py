@@ -1,11 +1,13 @@
 """Results -> warnings that a reader should see before believing the numbers."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from neuroforge.contracts.experiment_run import MatrixResult
 from neuroforge.experiments.analysis.metrics import Metric
+from neuroforge.experiments.items import read_left_out
 from neuroforge.experiments.table import CellTable
 
 FEW_CLUSTERS = 20
@@ -24,6 +26,8 @@ def find_notes(results: MatrixResult, table: CellTable, metrics: Sequence[Metric
         )
     for model_id, reason in results.down.items():
         yield f"The model {model_id} was given up: {reason}. Its other cells are errors, never scores of 0."
+    if left_out := read_left_out(Path(results.plan.directory)):
+        yield f"{len(left_out):,} rows of the datasets could not be used and were left out; the first: {left_out[0]}."
     yield from _missing_scores(table)
     n_clusters = len(np.unique(table.clusters))
     if n_clusters < FEW_CLUSTERS:

@@ -7,6 +7,7 @@ from neuroforge.contracts.analysis import Analysis, BenchmarkScore, JudgeReport
 from neuroforge.contracts.rules import Estimate
 from neuroforge.errors import RequestError
 from neuroforge.experiments.analyse import ResultAnalyzer
+from neuroforge.experiments.items import write_left_out
 from tests.unit.experiments.synthetic import Study, cell, config_of, finished
 
 ANALYZER = ResultAnalyzer(now_s=lambda: 7.0)
@@ -120,3 +121,12 @@ async def test_other_metrics_are_compared_only_if_asked_for(tmp_path: Path) -> N
     assert {one.metric for one in quiet.comparisons} == {"quality"}
     assert {one.metric for one in asked.comparisons} == {"quality", "ttft_s", "latency_s", "tokens_per_s"}
     assert next(one.verdict for one in asked.comparisons if one.metric == "latency_s") == "b_better"
+
+
+async def test_rows_that_were_left_out_are_told(tmp_path: Path) -> None:
+    rows = [cell(one, str(item), float(item % 2)) for one in "ab" for item in range(30)]
+    results = finished(tmp_path, rows, config_of("ab"))
+    write_left_out(("quiz: row 2: no number", "quiz: row 9"), tmp_path)
+    analysis = await ANALYZER.analyze_results(results)
+    told = "2 rows of the datasets could not be used and were left out; the first: quiz: row 2: no number."
+    assert told in analysis.notes

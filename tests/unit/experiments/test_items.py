@@ -8,7 +8,7 @@ from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import DatasetSource, ExperimentConfig
 from neuroforge.datasets.items_file import digest_of, dump_items
 from neuroforge.errors import DataError, HashMismatch, NotFound
-from neuroforge.experiments.items import LoadedItems, load_items
+from neuroforge.experiments.items import LoadedItems, load_items, read_left_out, write_left_out
 from tests.unit.datasets.fakes import FakeAssets, item
 
 
@@ -114,3 +114,9 @@ def test_the_published_form_is_what_is_asked(tmp_path: Path) -> None:
 def test_uploads_have_no_published_form() -> None:
     with pytest.raises(ValueError, match="no published form"):
         DatasetSource(name="mine", uploaded="0" * 64, form="published")
+
+
+def test_rows_that_were_left_out_are_kept_for_the_report(tmp_path: Path) -> None:
+    assert read_left_out(tmp_path) == ()
+    write_left_out(("mmlu: row 2: two\nchoices", "mmlu: row 3"), tmp_path)
+    assert read_left_out(tmp_path) == ("mmlu: row 2: two choices", "mmlu: row 3")
