@@ -20,6 +20,8 @@ START_TIMEOUT_S = 600.0
 """A dataset may have to be fetched before the check is done."""
 GATE_FAILED = 4
 """Not 2, which the shell gets for words that are no command."""
+MAX_LEFT_OUT = 5
+"""Unusable rows that are told one by one."""
 INCOMPLETE = 3
 """Cells are open: a budget ended the run, its process was lost, or it was stopped."""
 IdArgument = Annotated[str, typer.Argument(help="From `experiment list`.")]
@@ -42,6 +44,10 @@ def run(
     from neuroforge.experiments.experiment_file import read_experiment
 
     experiment = read_experiment(file, _gates(gates or []))
+    for problem in experiment.left_out[:MAX_LEFT_OUT]:
+        typer.echo(f"left out: {problem}", err=True)
+    if len(experiment.left_out) > MAX_LEFT_OUT:
+        typer.echo(f"left out: {len(experiment.left_out) - MAX_LEFT_OUT} rows more", err=True)
     with shared(context).client(START_TIMEOUT_S) as client:
         start_and_follow(client, experiment, is_dry, is_sure, is_detached, as_json)
 

@@ -63,6 +63,8 @@ class Experiment:
             if one.source.uploaded is not None and (content := one.content) is not None
         }
         """Items by SHA-256, to be sent before the configuration."""
+        self.left_out: tuple[str, ...] = tuple(f"{one.source.name}: {row}" for one in datasets for row in one.problems)
+        """Unusable rows of uploaded files, with line and column, where `skip_bad_rows` allowed them."""
         items = tuple(item for one in datasets for item in one.items)
         if all(one.items for one in datasets):  # else the server, which has all of them, checks
             check_scorable(self.config, items)

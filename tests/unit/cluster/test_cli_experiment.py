@@ -1,3 +1,4 @@
+import csv
 import io
 import json
 from collections.abc import Iterator
@@ -9,9 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from cluster.cli.experiment_progress import progress_text, seconds_text
+from cluster.cli.label_files import read_labels, write_tasks
 from neuroforge.contracts.analysis import Analysis, GateResult, MetricSummary
+from neuroforge.contracts.experiment_desk import HumanLabel, LabelTask
 from neuroforge.contracts.experiments import ExperimentStatus, Gate, Progress
 from neuroforge.contracts.rules import Estimate
+from neuroforge.errors import DataError
 from tests.unit.cluster.cli_runner import Cli, cells
 from tests.unit.gateway.fakes_experiments import ANALYSIS, COST, status
 from tests.unit.loopback import Answer, Loopback, envelope, loopback
@@ -222,6 +226,35 @@ def test_labels_that_cannot_be_used_are_named(cli: Cli, tmp_path: Path, text: st
     (tmp_path / "labels.jsonl").write_text(text)
     result = cli("experiment", "labels", "import", "exp-1", str(tmp_path / "labels.jsonl"))
     assert (result.exit_code, words in result.stderr) == (1, True)
+
+
+def test_labels_may_be_a_spreadsheet(tmp_path: Path) -> None:
+    task = LabelTask(cell_id="c1", item_id="i", query='Say "hä",\nplease', references=("hä",), reply="hä; ok")
+    path = tmp_path / "labels.csv"
+    write_tasks(path, [task, LabelTask(cell_id="c2", item_id="i", query="q", reply="r")])
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert (rows[0]["query"], rows[0]["references"], rows[0]["reply"]) == ('Say "hä",\nplease', '["hä"]', "hä; ok")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows([{**rows[0], "value": "0.5", "reason": "so so"}, rows[1]])
+    assert read_labels(path) == [HumanLabel(cell_id="c1", value=0.5, reason="so so")]
+
+
+def test_a_grade_in_a_spreadsheet_that_is_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("cell_id,value\nc1,1\nc2,good\n")
+    with pytest.raises(DataError, match="line 3"):
+        read_labels(path)
+
+
+def test_unusable_rows_of_a_file_are_told(cli: Cli, gateway: Loopback, tmp_path: Path) -> None:
+    (tmp_path / "own.jsonl").write_text('{"query": "2+2?", "reference": "4", "scorer": "exact"}\n{"query": 1}\n')
+    path = tmp_path / "exp.yaml"
+    path.write_text("name: s\nmodels: [a]\ndatasets: own.jsonl\nskip_bad_rows: true\n")
+    result = cli("experiment", "run", str(path), "--dry-run")
+    assert "left out: own.jsonl: row 2, column query" in result.stderr
 
 
 def test_progress_is_told_with_rate_time_left_and_means() -> None:

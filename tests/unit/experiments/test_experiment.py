@@ -74,3 +74,9 @@ def test_quality_with_neither_reference_nor_judge_is_refused() -> None:
         experiment(prompts=poems)
     assert experiment(prompts=poems, metrics=["speed"]).config.metrics == ("speed",)
     assert experiment(prompts=poems, judge=Judge(model_id="c")).config.judge is not None
+
+
+def test_rows_that_were_left_out_are_known() -> None:
+    rows = [*ROWS, {"query": "x", "reference": "y", "scorer": "numeric"}]
+    made = experiment(prompts=load_prompt_dataset(rows, name="mine", skip_bad_rows=True))
+    assert made.left_out == ("mine: row 2: reference 'y' holds no number",)
