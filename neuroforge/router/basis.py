@@ -20,6 +20,8 @@ N_EXAMPLES = sum(len(texts) for texts in PROTOTYPES.values())
 EMBEDDING_SCALE, MARK_SCALE = 4.0, 0.5
 """Of unit embeddings and standardised surface marks in the distance to an example: at these a text belongs to about
 five of the examples."""
+NEWCOMER_LEVEL_STD, NEWCOMER_TASK_STD, NEWCOMER_OWN_STD, NEWCOMER_LIKENESS_STD = 0.3, 0.1, 0.03, 0.3
+"""Of a model that the fit does not know: as `place.py` believes."""
 MIN_DEVIATION = 0.3
 """Of a mark among the examples: rarer ones would outweigh everything."""
 
@@ -30,6 +32,34 @@ class FittedBasis(Protocol):
     def basis(self, features: FeatureMatrix) -> NDArray[np.floating]:
         """(n, d) low-dimensional description, each column about unit scale or below."""
         ...
+
+
+class FittedQuality(Protocol):
+    """What of a fit's prediction matters here."""
+
+    @property
+    def quality(self) -> NDArray[np.floating]:
+        """(n, m)."""
+        ...
+
+
+class FittedModels(FittedBasis, Protocol):
+    """A fitted router that knows m models."""
+
+    def predict(self, features: FeatureMatrix) -> FittedQuality:
+        """Quality of each model on each text."""
+        ...
+
+
+class LikenessBasis:
+    """A fit's basis, and how far each of its models is from their mean: along these a new model is like a known one."""
+
+    def __init__(self, fitted: FittedModels) -> None:
+        self._fitted = fitted
+
+    def basis(self, features: FeatureMatrix) -> Floats:
+        """Return (n, d + m)."""
+        return with_likeness(self._fitted.basis(features), self._fitted.predict(features).quality)
 
 
 class BasisPrior(NamedTuple):
@@ -57,6 +87,23 @@ class ExampleBasis:
         """Return (n, dimension + n_surface): where distances are compared."""
         marks = (features.surface - self._mean) / self._deviation
         return np.hstack([EMBEDDING_SCALE * features.embedding.astype(np.float64), MARK_SCALE * marks])
+
+
+def with_likeness(rows: NDArray[np.floating], quality: NDArray[np.floating]) -> Floats:
+    """Return the fit's basis, (n, d), with the qualities of its models less their mean, (n, m), beside it."""
+    whole = np.asarray(quality, dtype=np.float64)
+    return np.hstack([np.asarray(rows, dtype=np.float64), whole - whole.mean(axis=1, keepdims=True)])
+
+
+def newcomer_variances(n_basis: int, n_models: int) -> Floats:
+    """Return what is believed of the coefficients of a model that the fit does not know, (n_basis,).
+
+    They start from the mean of its `n_models` known ones; see docs/decisions/114.
+    """
+    deviations = np.full(n_basis, NEWCOMER_OWN_STD)
+    deviations[0], deviations[1 : 1 + N_TASKS] = NEWCOMER_LEVEL_STD, NEWCOMER_TASK_STD
+    deviations[n_basis - n_models :] = NEWCOMER_LIKENESS_STD
+    return np.asarray(deviations**2)
 
 
 def soft_shares(points: Floats, centres: Floats, squares: Floats) -> Floats:

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from neuroforge.contracts.live_tests import LiveTestPlan
 from neuroforge.contracts.outcomes import LearnerSnapshot
 from neuroforge.errors import DataError
+from neuroforge.router.basis import newcomer_variances
 from neuroforge.router.clusters import PREFIX, Clusters
 from neuroforge.router.features import FeatureMatrix
+from neuroforge.router.hierarchy import Newcomers
 from neuroforge.router.online import OnlinePosterior
 from neuroforge.router.rules import RulesView
 
@@ -103,24 +105,27 @@ def build_belief(snapshot: LearnerSnapshot, previous: Belief | None, load_fit: L
         if previous is None or previous.fit_id != snapshot.fit_id:
             raise DataError(f"snapshot {snapshot.version} names the fit {snapshot.fit_id[:12]} without bringing it")
         fitted, clusters = previous.fitted, previous.clusters
-    online = _read_online(snapshot)
+    online = _read_online(snapshot, fitted)
     return Belief(
         version=snapshot.version,
         rules=RulesView(snapshot.rules),
         fit_id=snapshot.fit_id,
         fitted=fitted,
         online=online,
-        unlearned=None if online is None else OnlinePosterior(online.prior_variances),
+        unlearned=None if online is None else OnlinePosterior(online.prior_variances, newcomers=online.newcomers),
         clusters=clusters,
         best_single=snapshot.best_single,
         live_tests=snapshot.live_tests,
     )
 
 
-def _read_online(snapshot: LearnerSnapshot) -> OnlinePosterior | None:
+def _read_online(snapshot: LearnerSnapshot, fitted: Fitted | None) -> OnlinePosterior | None:
     if not snapshot.online:
         return None
     online = OnlinePosterior.from_bytes(snapshot.online)
+    if fitted is not None:
+        variances = newcomer_variances(len(online.prior_variances), len(fitted.model_ids))
+        online.newcomers = Newcomers(frozenset(fitted.model_ids), variances)
     # Beliefs are worked out when first asked for: here, not while a request waits.
     online.predict(("",), np.zeros(len(online.prior_variances)))
     return online

@@ -25,6 +25,16 @@ LEAST_ODDS = 2.0
 
 
 @dataclass(frozen=True)
+class Newcomers:
+    """Models that a fit does not know."""
+
+    known_ids: frozenset[str]
+    """Those that it knows."""
+    variances: Floats
+    """(d,), prior of all others."""
+
+
+@dataclass(frozen=True)
 class Own:
     """One model, given what all share."""
 
@@ -49,6 +59,8 @@ class Hierarchy:
 
     variances: Floats
     """(d,)."""
+    newcomers: Newcomers | None = None
+    """None = there is no fit: all models are alike."""
     owns: dict[str, Own] = field(default_factory=dict)
     _stacks: dict[tuple[str, ...], tuple[Floats, Floats, Floats]] = field(default_factory=dict)
     common_mean: Floats = field(init=False)
@@ -59,7 +71,7 @@ class Hierarchy:
 
     def put(self, model_id: str, information: Floats, moment: Floats) -> None:
         """Take a model's evidence, in inverse variances; `combine` follows when all are there."""
-        variances = self.variances
+        variances = self._variances_of(model_id)
         if _log_evidence(WIDER * variances, information, moment) > LEAST_ODDS + _log_evidence(
             variances, information, moment
         ):
@@ -96,11 +108,19 @@ class Hierarchy:
         passed = directions / variances
         return means @ basis + passed @ self.common_mean, np.maximum(directions @ basis, 0.0)
 
+    def _variances_of(self, model_id: str) -> Floats:
+        if self.newcomers is None or model_id in self.newcomers.known_ids:
+            return self.variances
+        return self.newcomers.variances
+
+    def _unseen(self, model_id: str) -> Own:
+        variances = self._variances_of(model_id)
+        return Own(variances, np.diag(variances), np.zeros_like(variances), _NOTHING, _NOTHING)
+
     def _stacked(self, model_ids: tuple[str, ...]) -> tuple[Floats, Floats, Floats]:
         """(m, d), (m, d, d) and (m, d); kept, as the same models are asked for again and again."""
         if (found := self._stacks.get(model_ids)) is None:
-            unknown = Own(self.variances, np.diag(self.variances), np.zeros_like(self.variances), _NOTHING, _NOTHING)
-            owns = [self.owns.get(model_id, unknown) for model_id in model_ids]
+            owns = [self.owns.get(model_id) or self._unseen(model_id) for model_id in model_ids]
             found = (
                 np.array([own.mean for own in owns]),
                 np.array([own.covariance for own in owns]),

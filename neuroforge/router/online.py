@@ -11,7 +11,7 @@ from safetensors.numpy import load, save
 
 from neuroforge.errors import DataError
 from neuroforge.router.evidence import Evidence
-from neuroforge.router.hierarchy import Hierarchy
+from neuroforge.router.hierarchy import Hierarchy, Newcomers
 
 Floats = NDArray[np.float64]
 
@@ -40,6 +40,8 @@ class OnlinePosterior:
     """Evidence that is so much older than the newest counts half; None = all counts alike."""
     basis_id: str = ""
     """Which fit made the basis; evidence of another one is of no use."""
+    newcomers: Newcomers | None = None
+    """Which models the fit does not know; not kept, as whoever decides knows the fit."""
     n_changes: int = 0
     """Changes seen so far, of any model."""
     _evidence: dict[str, Evidence] = field(default_factory=dict, repr=False)
@@ -111,7 +113,7 @@ class OnlinePosterior:
 
         What was learned along the other columns is dropped: their part is taken for noise.
         """
-        made = OnlinePosterior(prior_variances, self.half_life_s, basis_id, self.n_changes)
+        made = OnlinePosterior(prior_variances, self.half_life_s, basis_id, n_changes=self.n_changes)
         made._reference_s, made._newest_s = self._reference_s, self._newest_s
         made._evidence = {
             model_id: known.carried(n_shared, len(prior_variances)) for model_id, known in self._evidence.items()
@@ -150,7 +152,7 @@ class OnlinePosterior:
             head = json.loads(tensors["head"].tobytes())
             if head["format"] != FORMAT:
                 raise DataError(f"online posterior of format {head['format']!r}; this version reads {FORMAT!r}")
-            made = cls(tensors["prior_variances"], head["half_life_s"], head["basis_id"], head["n_changes"])
+            made = cls(tensors["prior_variances"], head["half_life_s"], head["basis_id"], n_changes=head["n_changes"])
             for index, (model_id, (weight, up, down, changed_at_s)) in enumerate(head["models"].items()):
                 since = -np.inf if changed_at_s is None else changed_at_s
                 arrays = (tensors[f"{index}.information"], tensors[f"{index}.moment"])
@@ -184,7 +186,8 @@ class OnlinePosterior:
         discount = self._discount()
         is_stale = discount != self._made_at_scale
         if self._hierarchy is None or is_stale or len(self._hierarchy.variances) != len(self.prior_variances):
-            self._hierarchy, self._dirty = Hierarchy(self.prior_variances), dict.fromkeys(self._evidence, 1)
+            self._hierarchy = Hierarchy(self.prior_variances, self.newcomers)
+            self._dirty = dict.fromkeys(self._evidence, 1)
             self._made_at_scale = discount
         if self._dirty:
             scale = self._made_at_scale / NOISE_VARIANCE

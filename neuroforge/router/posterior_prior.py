@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuroforge.errors import DataError
-from neuroforge.router.basis import N_SHARED, N_TASKS, ExampleBasis, FittedBasis, basis_of, basis_prior
+from neuroforge.router.basis import N_SHARED, N_TASKS, ExampleBasis, FittedModels, LikenessBasis, basis_of, basis_prior
 from neuroforge.router.clusters import MAGIC, Clusters
 from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.features import extract_texts
 
-LoadFit = Callable[[bytes, str], FittedBasis]
+LoadFit = Callable[[bytes, str], FittedModels]
 """Bytes of a fit and the embedder's SHA-256 -> the fit. Raises DataError."""
 
 
@@ -38,7 +38,7 @@ class PosteriorPrior:
         if content is not None and content.startswith(MAGIC):
             return self._of_clusters(Clusters.from_bytes(content))
         fitted = None if content is None else self._load_fit(content, self._embedder.sha256)
-        described_by = ExampleBasis(self._embedder) if fitted is None else fitted
+        described_by = ExampleBasis(self._embedder) if fitted is None else LikenessBasis(fitted)
         n_basis = len(basis_of(described_by, extract_texts([""], self._embedder), np.full(N_TASKS, 1.0 / N_TASKS)))
         return np.asarray(basis_prior(fitted, n_basis).variances, dtype=np.float64)
 

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from neuroforge.contracts.models import ModelEndpoint
 from neuroforge.contracts.routing import Prediction, RoutingRequest
 from neuroforge.contracts.tasks import TaskProfile
-from neuroforge.router.belief import Belief
+from neuroforge.router.belief import Belief, FittedQuality
 from neuroforge.router.features import Features
 from neuroforge.router.latency import LatencyEstimator, Speed
 from neuroforge.router.lengths import OutputLengths
-from neuroforge.router.prior import prior_quality
+from neuroforge.router.prior import KnownModels, prior_beside
 
 Floats = NDArray[np.float64]
 Z_90 = 1.645
@@ -28,6 +28,8 @@ class Asked(NamedTuple):
     features: Features
     basis: Floats
     """(d,), what the online posteriors look at."""
+    told: FittedQuality | None = None
+    """What the belief's fit says of it; None = not asked yet."""
 
 
 class Expected(NamedTuple):
@@ -96,15 +98,18 @@ def base_quality(asked: Asked, endpoint: ModelEndpoint, belief: Belief) -> float
 def _base_quality(asked: Asked, endpoints: Sequence[ModelEndpoint], belief: Belief) -> _Quality:
     """By the fit; a model that it does not know has its prior, and any score within two deviations of it."""
     rows: list[tuple[float, float, float, float]] = []
-    fitted = None if belief.fitted is None else belief.fitted.predict(asked.features)
-    place = {} if belief.fitted is None else {name: index for index, name in enumerate(belief.fitted.model_ids)}
+    fitted, known = asked.told, None
+    if belief.fitted is not None:
+        fitted = fitted or belief.fitted.predict(asked.features)
+        known = KnownModels(belief.fitted.model_ids, float(fitted.quality[0].mean()))
+    place = {} if known is None else {name: index for index, name in enumerate(known.model_ids)}
     for endpoint in endpoints:
         index = place.get(endpoint.model_id)
         if fitted is not None and index is not None:
             told = (fitted.quality, fitted.low, fitted.high, fitted.std)
             rows.append(tuple(float(array[0, index]) for array in told))  # type: ignore[arg-type]
             continue
-        mean, std = prior_quality(endpoint, asked.profile.task_type, belief.rules)
+        mean, std = prior_beside(endpoint, asked.profile.task_type, belief.rules, known)
         reach = Z_90 * (std**2 + mean * (1 - mean)) ** 0.5
         rows.append((mean, mean - reach, mean + reach, std))
     return _Quality(*np.array(rows, dtype=np.float64).reshape(-1, 4).T)

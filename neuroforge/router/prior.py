@@ -1,6 +1,7 @@
 """A model's name, tags and rules -> what is believed of its quality before any outcome."""
 
 import re
+from functools import lru_cache
 from math import log10
 from typing import NamedTuple, Protocol
 
@@ -28,6 +29,14 @@ class QualityBelief(NamedTuple):
     std: float
 
 
+class KnownModels(NamedTuple):
+    """Models that a fit knows."""
+
+    model_ids: tuple[str, ...]
+    quality: float
+    """Their mean on the request."""
+
+
 class PriorLookup(Protocol):
     """What of RoutingRules matters here."""
 
@@ -38,14 +47,47 @@ class PriorLookup(Protocol):
 
 def prior_quality(endpoint: ModelEndpoint, task_type: TaskType | None, rules: PriorLookup | None) -> QualityBelief:
     """Return what is believed of a model: by rule, else by a benchmark in its tags, else by its size, else a guess."""
-    if rules is not None and (rule := rules.prior(endpoint.model_id, task_type)) is not None:
-        return QualityBelief(rule.quality, _SCORE_STD / (1.0 + rule.strength) ** 0.5)
+    return _by_rule(endpoint, task_type, rules) or _by_itself(endpoint)
+
+
+def prior_beside(
+    endpoint: ModelEndpoint, task_type: TaskType | None, rules: PriorLookup | None, known: KnownModels | None
+) -> QualityBelief:
+    """As `prior_quality`; but beside models that a fit knows, what a model tells of itself is told of their names too.
+
+    So a question that is hard for them is expected to be hard for it. A rule means what it says.
+    """
+    if known is None:
+        return prior_quality(endpoint, task_type, rules)
+    if (ruled := _by_rule(endpoint, task_type, rules)) is not None:
+        return ruled
+    own = _by_itself(endpoint)
+    mean = known.quality + own.mean - _usual(known.model_ids)
+    return QualityBelief(min(max(mean, 0.0), 1.0), own.std)
+
+
+def _by_rule(endpoint: ModelEndpoint, task_type: TaskType | None, rules: PriorLookup | None) -> QualityBelief | None:
+    rule = None if rules is None else rules.prior(endpoint.model_id, task_type)
+    return None if rule is None else QualityBelief(rule.quality, _SCORE_STD / (1.0 + rule.strength) ** 0.5)
+
+
+def _by_itself(endpoint: ModelEndpoint) -> QualityBelief:
     if (score := benchmark_score(endpoint.tags)) is not None:
         return QualityBelief(score, BENCHMARK_STD)
-    if (size := parameter_count(endpoint.model_id, endpoint.served_name, *endpoint.tags)) is not None:
+    return _by_size(endpoint.model_id, endpoint.served_name, *endpoint.tags)
+
+
+def _by_size(*names: str) -> QualityBelief:
+    if (size := parameter_count(*names)) is not None:
         quality = _SMALLEST_QUALITY + _QUALITY_PER_DECADE * log10(max(size, 1e7) / 1e8)
         return QualityBelief(min(max(quality, 0.05), 0.85), SIZE_STD)
     return QualityBelief(UNKNOWN_QUALITY, UNKNOWN_STD)
+
+
+@lru_cache(maxsize=16)
+def _usual(model_ids: tuple[str, ...]) -> float:
+    """What the known models' names alone would lead to, on average."""
+    return sum(_by_size(model_id).mean for model_id in model_ids) / len(model_ids)
 
 
 def parameter_count(*names: str) -> float | None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from neuroforge.contracts.routing import RoutingRequest
 from neuroforge.contracts.tasks import TASK_TYPES
-from neuroforge.router.basis import ExampleBasis, FittedBasis, basis_of
+from neuroforge.router.basis import ExampleBasis, FittedBasis, basis_of, with_likeness
 from neuroforge.router.belief import Belief
 from neuroforge.router.classify import TaskClassifier, read_learned_tasks
 from neuroforge.router.clusters import ClusterBasis
@@ -45,14 +45,14 @@ class Senses:
         known: FittedBasis = self._examples
         if belief.clusters is not None:
             known = ClusterBasis(self._examples, belief.clusters)
-        learned = None
+        learned, told = None, None
         if belief.fitted is not None:
-            rows = belief.fitted.basis(features)
-            known = _Known(rows)
+            rows, told = belief.fitted.basis(features), belief.fitted.predict(features)
+            known = _Known(with_likeness(rows, told.quality))
             learned = read_learned_tasks(belief.fitted.tasks, np.asarray(rows[0], dtype=np.float64))
         profile = self._classifier.classify(features, texts[-1] if texts else "", request, learned)
         probabilities = np.array([profile.probability_by_task[task] for task in TASK_TYPES])
-        return Asked(request, profile, features, basis_of(known, features, probabilities))
+        return Asked(request, profile, features, basis_of(known, features, probabilities), told)
 
     def place(self, asked: Asked) -> NDArray[np.float64]:
         """Return (dimension,): where the request lies among others."""

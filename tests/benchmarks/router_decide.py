@@ -19,7 +19,7 @@ from neuroforge.contracts.ports import Router
 from neuroforge.contracts.routing import FleetSnapshot, Outcome, RoutingRequest
 from neuroforge.contracts.rules import RoutingRules
 from neuroforge.contracts.tasks import TASK_TYPES
-from neuroforge.router.basis import basis_of, basis_prior
+from neuroforge.router.basis import LikenessBasis, basis_of, basis_prior
 from neuroforge.router.embedder import StaticEmbedder, load_embedder
 from neuroforge.router.fastest import LatencyRouter
 from neuroforge.router.features import extract_texts
@@ -72,7 +72,7 @@ def measure(table: OutcomeTable, embedder: StaticEmbedder, n_stored: int) -> lis
 def _learned(fitted: FittedRouter, embedder: StaticEmbedder, stored: OutcomeTable) -> LearnedRouter:
     """Return a router with this fit and an online outcome for each stored row."""
     even = np.full(len(TASK_TYPES), 1 / len(TASK_TYPES))
-    n_basis = len(basis_of(fitted, extract_texts([""], embedder), even))
+    n_basis = len(basis_of(LikenessBasis(fitted), extract_texts([""], embedder), even))
     online = OnlinePosterior(basis_prior(fitted, n_basis).variances)
     rng = np.random.default_rng(0)
     for number in range(len(stored)):

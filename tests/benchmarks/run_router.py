@@ -8,7 +8,7 @@ from pathlib import Path
 
 from neuroforge.assets.store import AssetStore
 from neuroforge.router.embedder import StaticEmbedder, load_embedder
-from tests.benchmarks import router_million, router_offline, router_online
+from tests.benchmarks import router_million, router_offline, router_online, router_placing
 from tests.benchmarks.figures import Figure, print_figures, write_figures
 from tests.benchmarks.run import ASSETS_HOME
 
@@ -17,6 +17,7 @@ Driver = Callable[[Path | None, StaticEmbedder], list[Figure]]
 DRIVERS: dict[str, Driver] = {
     "router": router_offline.run,
     "router_online": router_online.run,
+    "router_placing": router_placing.run,
     "router_million": lambda _data, embedder: router_million.run(embedder),
     "router_losses": lambda _data, embedder: router_million.run_losses(embedder),
 }

@@ -12,10 +12,11 @@ from neuroforge.errors import DataError, EngineUnavailable, ModelNotFound, Reque
 from neuroforge.router.belief import Fitted
 from neuroforge.router.classify import load_seeds
 from neuroforge.router.embedder import StaticEmbedder
+from neuroforge.router.features import FeatureMatrix
 from neuroforge.router.online import OnlinePosterior
 from neuroforge.router.pipeline import FAILURES, LEFT_OUT, LearnedRouter, RouterOptions
 from tests.fakes import FakeClock, FakeMetrics, endpoint, routing_request, snapshot
-from tests.unit.router.test_predict import FakeFitted
+from tests.unit.router.test_predict import FakeFitted, FakeQuality
 from tests.unit.router.tiny import word_embedder
 from tests.unit.router.weighing import learner_snapshot, posterior
 
@@ -24,8 +25,12 @@ FLEET = snapshot(endpoint("a"), endpoint("b"), version=4)
 
 
 class BrokenFitted(FakeFitted):
-    def predict(self, features: object) -> Any:
-        raise ZeroDivisionError("oops")
+    """Works as long as there is no word."""
+
+    def predict(self, features: FeatureMatrix) -> FakeQuality:
+        if len(features.tokens):
+            raise ZeroDivisionError("oops")
+        return super().predict(features)
 
 
 def load_fitted(data: bytes, embedder_hash: str) -> Fitted:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ class Fitted:
     def basis(self, features: FeatureMatrix) -> Any:
         return np.zeros((len(features), 3))
 
+    def predict(self, features: FeatureMatrix) -> Any:
+        return SimpleNamespace(quality=np.zeros((len(features), 2)))
+
 
 @pytest.fixture
 def embedder(tmp_path: Path) -> StaticEmbedder:
@@ -28,14 +32,14 @@ def test_without_a_fit_the_basis_is_of_tasks_and_the_embedding(embedder: StaticE
     assert prior_of(None).shape == (1 + N_TASKS + N_EXAMPLES,)
 
 
-def test_with_a_fit_the_basis_is_the_fits(embedder: StaticEmbedder) -> None:
+def test_with_a_fit_the_basis_is_the_fits_and_its_models(embedder: StaticEmbedder) -> None:
     asked: list[tuple[bytes, str]] = []
 
     def load(content: bytes, embedder_sha256: str) -> Fitted:
         asked.append((content, embedder_sha256))
         return Fitted()
 
-    assert PosteriorPrior(embedder, load)(b"fit").shape == (1 + N_TASKS + 3,)
+    assert PosteriorPrior(embedder, load)(b"fit").shape == (1 + N_TASKS + 3 + 2,)
     assert asked == [(b"fit", embedder.sha256)]
 
 

@@ -9,11 +9,13 @@ from neuroforge.contracts.models import Price
 from neuroforge.contracts.routing import Outcome
 from neuroforge.contracts.rules import QualityPrior, RoutingRules
 from neuroforge.contracts.tasks import TASK_TYPES, TaskProfile
-from neuroforge.router.basis import N_TASKS
+from neuroforge.router.basis import N_TASKS, newcomer_variances
 from neuroforge.router.belief import Belief
 from neuroforge.router.features import FeatureMatrix
+from neuroforge.router.hierarchy import Newcomers
 from neuroforge.router.latency import LatencyEstimator
 from neuroforge.router.lengths import OutputLengths
+from neuroforge.router.online import OnlinePosterior
 from neuroforge.router.predict import Asked, PerformancePredictor
 from neuroforge.router.rules import RulesView
 from neuroforge.router.surface import N_SURFACE
@@ -55,7 +57,7 @@ class FakeFitted:
         return FakeQuality(quality, quality - 0.3, quality + 0.2, np.array([[0.05, 0.1]]))
 
     def basis(self, features: FeatureMatrix) -> NDArray[np.float64]:
-        return np.zeros((1, N_BASIS - 1 - N_TASKS))
+        return np.zeros((1, N_BASIS - 1 - N_TASKS - len(self.model_ids)))
 
 
 @pytest.fixture
@@ -87,6 +89,22 @@ def test_a_model_that_the_fit_does_not_know_starts_from_its_prior(estimator: Lat
     known = Belief(1, RulesView(rules), fitted=FakeFitted())
     (new,) = predict(estimator, known, endpoint("new")).predictions
     assert (new.quality, new.quality_low < 0.3, new.quality_high) == (0.7, True, 1.0)
+
+
+def test_beside_known_models_a_new_one_starts_from_their_mean(estimator: LatencyEstimator) -> None:
+    (new,) = predict(estimator, with_fit(), endpoint("new")).predictions
+    assert new.quality == pytest.approx(0.6)
+
+
+def test_a_few_outcomes_move_a_new_model_further_than_a_known_one(estimator: LatencyEstimator) -> None:
+    narrow, newcomers = np.full(N_BASIS, 0.05**2), Newcomers(frozenset({"a", "b"}), newcomer_variances(N_BASIS, 2))
+    online, unlearned = (OnlinePosterior(narrow, newcomers=newcomers) for _ in range(2))
+    known = Belief(1, RulesView(RoutingRules()), fitted=FakeFitted(), online=online, unlearned=unlearned)
+    for model_id in ("b", "new"):
+        for number in range(4):
+            online.update(model_id, np.eye(N_BASIS)[0], 0.1, at_s=float(number))
+    b, new = predict(estimator, known, endpoint("b"), endpoint("new")).predictions
+    assert new.quality - 0.6 > 2 * (b.quality - 0.4) > 0
 
 
 def test_outcomes_correct_the_quality_and_narrow_it(estimator: LatencyEstimator) -> None:

@@ -5,7 +5,14 @@ import pytest
 from neuroforge.contracts.models import EngineKind, ModelEndpoint, ModelState
 from neuroforge.contracts.rules import QualityPrior
 from neuroforge.contracts.tasks import TaskType
-from neuroforge.router.prior import UNKNOWN_QUALITY, benchmark_score, parameter_count, prior_quality
+from neuroforge.router.prior import (
+    UNKNOWN_QUALITY,
+    KnownModels,
+    benchmark_score,
+    parameter_count,
+    prior_beside,
+    prior_quality,
+)
 
 
 def endpoint(model_id: str, *tags: str) -> ModelEndpoint:
@@ -74,6 +81,18 @@ def test_a_larger_model_is_believed_to_be_better() -> None:
     means = [prior_quality(endpoint(f"m-{size}"), None, None).mean for size in ("135m", "0.5b", "1.5b", "7b", "70b")]
     assert means == sorted(means)
     assert means[0] == pytest.approx(0.223, abs=0.001)
+
+
+def test_beside_known_models_it_is_as_much_better_as_its_size_says() -> None:
+    known = KnownModels(("m-7b", "n-7b"), quality=0.3)
+    same, larger, mute = (prior_beside(endpoint(name), None, None, known).mean for name in ("o-7b", "o-70b", "o"))
+    assert same == pytest.approx(0.3)
+    assert larger == pytest.approx(0.3 + 0.18)
+    assert mute == pytest.approx(0.3 + UNKNOWN_QUALITY - prior_quality(endpoint("m-7b"), None, None).mean)
+
+
+def test_beside_known_models_a_rule_means_what_it_says() -> None:
+    assert prior_beside(endpoint("ruled"), "math", Rules(), KnownModels(("m-7b",), 0.2)).mean == 0.7
 
 
 def test_a_model_that_tells_nothing_is_guessed() -> None:
