@@ -2,6 +2,9 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
 
 from neuroforge.errors import DataError
 from neuroforge.statistics.interval import normal_quantile
@@ -56,9 +59,16 @@ def detectable_mean(spread: float, n: int, alpha: float = ALPHA, power: float = 
     _check_spread(spread)
     if n < 2:
         return None
+    return _detectable_effect(n, alpha, power) * spread
+
+
+@lru_cache(maxsize=4096)
+def _detectable_effect(n: int, alpha: float, power: float) -> float:
+    """Return the mean in standard deviations; kept, since comparisons of one experiment share their n."""
     from statsmodels.stats.power import TTestPower  # a second of import
 
-    return float(TTestPower().solve_power(nobs=n, alpha=alpha, power=power)) * spread
+    # An array of one value where its first search does not end, such as for n = 87.
+    return float(np.squeeze(TTestPower().solve_power(nobs=n, alpha=alpha, power=power)))
 
 
 def n_for_mean(difference: float, spread: float, alpha: float = ALPHA, power: float = POWER) -> int | None:

@@ -13,8 +13,9 @@ from neuroforge.experiments.analysis.draws import make_rng
 from neuroforge.experiments.analysis.metrics import Metric
 from neuroforge.experiments.analysis.summaries import Scope
 from neuroforge.experiments.analysis.verdicts import ALPHA, judge_pair, say_pair
+from neuroforge.statistics.large import quick_compare_paired
 from neuroforge.statistics.multiple import benjamini_hochberg, holm
-from neuroforge.statistics.paired import PairedResult, compare_paired
+from neuroforge.statistics.paired import PairedResult
 from neuroforge.statistics.power import Power, power_of
 
 Family = Literal["planned", "exploratory"]
@@ -72,7 +73,7 @@ def _compare_scope(
         if len(np.unique(metric.clusters[rows])) < 2:
             continue
         is_planned = frozenset(names) in as_planned and scope == Scope()
-        result = compare_paired(
+        result = quick_compare_paired(
             metric.values[rows, a],
             metric.values[rows, b],
             metric.clusters[rows],

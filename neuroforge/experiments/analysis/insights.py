@@ -11,7 +11,7 @@ from neuroforge.contracts.tasks import TASK_TYPES, TaskType
 from neuroforge.experiments.analysis.draws import make_rng
 from neuroforge.experiments.analysis.metrics import UNIT, Metric
 from neuroforge.experiments.table import Floats, Item
-from neuroforge.statistics.paired import compare_paired
+from neuroforge.statistics.large import quick_compare_paired
 
 _ALIASES: dict[str, TaskType] = {
     "summarization": "summarisation",
@@ -84,7 +84,7 @@ def _compare(
         first, second, a, b = second, first, b, a
     task, source, seed = about
     rng = make_rng(seed, "insight", task, *sorted(pair))
-    result = compare_paired(first, second, clusters[both], UNIT, rng=rng)
+    result = quick_compare_paired(first, second, clusters[both], UNIT, rng=rng)
     yield Insight(
         model_id=a,
         other_model_id=b,

@@ -40,7 +40,7 @@ def find_notes(results: MatrixResult, table: CellTable, metrics: Sequence[Metric
     names = {metric.name for metric in metrics if not np.isnan(metric.values).all()}
     if "consistency" in config.metrics and "consistency" not in names:
         yield "Consistency was asked for, but nothing was asked twice: set repeats to 2 or more, or give paraphrases."
-    if "speed" in config.metrics and "latency_s" not in names:
+    if "speed" in config.metrics and "latency_s" not in names and not table.is_error.all():
         yield "Speed was asked for, but every reply came from the cache: run without it (use_cache: false)."
     if not n_outcomes:
         yield (
@@ -55,8 +55,11 @@ def _missing_scores(table: CellTable) -> Iterator[str]:
         n, n_missing = int(own.sum()), int(np.isnan(table.scores[own]).sum())
         if not n:
             yield f"{variant_id} has no cell: nothing was asked of it yet."
+            continue
+        n_errors = int(table.is_error[own].sum())
+        if n_missing == n:
+            yield f"{variant_id} has no score for any of its {n:,} cells ({n_errors:,} failed calls)."
         elif n_missing > UNEVEN_SHARE * n:
-            n_errors = int(table.is_error[own].sum())
             yield (
                 f"{variant_id} has no score for {n_missing:,} of its {n:,} cells ({n_errors:,} failed calls). "
                 f"Comparisons with it use only items that it was scored on, which may be the easier ones."

@@ -11,7 +11,7 @@ from neuroforge.contracts.rules import Estimate
 from neuroforge.experiments.analysis.draws import make_rng
 from neuroforge.experiments.analysis.metrics import Metric
 from neuroforge.experiments.table import CellTable
-from neuroforge.statistics.means import mean_interval
+from neuroforge.statistics.large import quick_mean_interval
 
 PERCENTILES = (50, 90, 99)
 
@@ -66,5 +66,5 @@ def _estimate(
     n_clusters = len(np.unique(clusters))
     if n_clusters < 2 and (len(values) > 1 or metric.bounds is None):
         return None, "one independent item has no interval"
-    interval = mean_interval(values, clusters, metric.bounds, rng=rng)
+    interval = quick_mean_interval(values, clusters, metric.bounds, rng=rng)
     return interval.estimate(), interval.method

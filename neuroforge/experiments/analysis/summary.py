@@ -6,6 +6,9 @@ from neuroforge.contracts.analysis import BenchmarkScore, Comparison, GateResult
 from neuroforge.experiments.analysis.words import say_amount, say_value
 
 MAX_SLICES = 6
+MAX_TRADES = 3
+LEAST_SAVING = 1.2
+"""A factor in time or money that is worth a word."""
 
 
 def summarise_in_words(
@@ -23,6 +26,8 @@ def summarise_in_words(
         return
     overall = [one for one in comparisons if one.metric == "quality" and one.dataset is None and one.task is None]
     yield _say_winner(winner, scored, overall, judge)
+    if judge is not None and not judge.is_trusted:
+        return
     yield from (f"As planned: {one.sentence}." for one in overall if one.family == "planned")
     yield from _say_trade(scored, summaries, pareto)
     yield from _say_slices(summaries, comparisons)
@@ -101,16 +106,20 @@ def _say_trade(
         for one in summaries
         if one.dataset is None and one.task is None and one.estimate is not None
     }
+    sentences = 0
     for one in scored:
         if one.variant_id == leader.variant_id or one.variant_id not in pareto or one.estimate is None:
             continue
+        if sentences == MAX_TRADES:
+            break
         gains = []
         for metric, word in (("latency_s", "faster"), ("cost_usd", "cheaper")):
             mine, theirs = found.get((metric, one.variant_id)), found.get((metric, leader.variant_id))
-            if mine is not None and theirs is not None and 0 < mine < theirs:
+            if mine is not None and theirs is not None and 0 < mine * LEAST_SAVING < theirs:
                 gains.append(f"{theirs / mine:.1f} times {word}")
         if gains:
             lost = say_amount("quality", leader.estimate.mean - one.estimate.mean)
+            sentences += 1
             saved = " and ".join(gains)
             yield f"{one.variant_id} is {saved} than {leader.variant_id}, at {lost} less quality on average."
 

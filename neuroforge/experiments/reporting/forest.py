@@ -11,6 +11,8 @@ from neuroforge.experiments.reporting.contestants import Contestant
 from neuroforge.experiments.reporting.scale import around_zero
 from neuroforge.experiments.reporting.strips import draw_axis, draw_strip
 
+FEW_ROWS = 10
+"""Pairs that are all shown at once."""
 MAX_ROWS = 1000
 """Of the long table; analysis.json has all."""
 
@@ -64,7 +66,7 @@ def build_forest(analysis: Analysis, contestants: Sequence[Contestant]) -> Fores
                 p=say_p(one.p_adjusted),
                 better=None if one.verdict == "no_difference_shown" else by_id[one.a if _is_a(one) else one.b],
                 power=_say_power(one),
-                is_main=one.family == "planned" or by_id[one.a].number == 1,
+                is_main=len(turned) <= FEW_ROWS or one.family == "planned" or by_id[one.a].number == 1,
             )
             for one in turned
         ),

@@ -42,12 +42,12 @@ class SliceTable:
 
 
 def build_slices(analysis: Analysis, contestants: Sequence[Contestant]) -> tuple[SliceTable, ...]:
-    """Return the tables that have slices; tasks are left out where they are the datasets by another name."""
+    """Return the tables in which anything was scored; tasks that are the datasets by another name are left out."""
     by_dataset = _build(analysis, contestants, "dataset")
     by_task = _build(analysis, contestants, "task")
     same = sorted(_numbers(one) for one in by_dataset) == sorted(_numbers(one) for one in by_task)
     tables = [SliceTable("By dataset", by_dataset), SliceTable("By kind of task", () if same else by_task)]
-    return tuple(one for one in tables if one.slices)
+    return tuple(one for one in tables if any(cell.share is not None for row in one.slices for cell in row.cells))
 
 
 def _numbers(one: Slice) -> tuple[tuple[str, str], ...]:

@@ -39,7 +39,7 @@ def draw_axis(scale: Scale, say: Callable[[float], str]) -> Markup:
             '<line class="tick" x1="{x:.1f}" x2="{x:.1f}" y1="16" y2="22"/>'
             '<text class="tick" x="{x:.1f}" y="12" text-anchor="{anchor}">{text}</text>'
         ).format(x=_place(scale, value), anchor=_anchor(scale.share(value)), text=say(value))
-        for value in scale.ticks(4)
+        for value in scale.ticks(3)
     )
     return _SVG.format(width=WIDTH, height=HEIGHT, inside=inside)
 

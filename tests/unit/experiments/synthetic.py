@@ -160,6 +160,7 @@ class Study:
     )
     prompts: tuple[PromptTemplate, ...] = (PLAIN, STEPS)
     decodings: tuple[Decoding, ...] = (Decoding(),)
+    datasets: tuple[str, ...] = ("mmlu", "asdiv", "boolq")
     n_items: int = 100
     """Of each dataset."""
     repeats: int = 1
@@ -175,7 +176,7 @@ class Study:
         config = config_of(
             tuple(self.skill_by_model),
             name="Coder or general - small models compared",
-            datasets=({"name": "mmlu"}, {"name": "asdiv"}, {"name": "boolq"}),
+            datasets=tuple({"name": name} for name in self.datasets),
             prompts=self.prompts,
             decodings=self.decodings,
             repeats=self.repeats,

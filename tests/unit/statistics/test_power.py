@@ -14,7 +14,7 @@ def test_n_for_a_mean_equals_statsmodels() -> None:
     assert n_for_mean(0.5, 1.0) == math.ceil(theirs) == 34
 
 
-@pytest.mark.parametrize("n", [5, 34, 500])
+@pytest.mark.parametrize("n", [5, 34, 87, 120, 500])
 def test_the_detectable_mean_has_power_80(n: int) -> None:
     detectable = detectable_mean(2.0, n)
     assert detectable is not None

@@ -50,6 +50,8 @@
   }
 
   const form = document.getElementById("filter");
+  const more = document.getElementById("more");
+  let limit = 40;
   const items = [...document.querySelectorAll("details.item")].map((element) => {
     const marks = new Map();
     for (const mark of element.querySelectorAll("summary .mark")) {
@@ -79,11 +81,17 @@
     };
     let n = 0;
     for (const item of items) {
-      item.element.hidden = !isShown(item, asked);
-      n += item.element.hidden ? 0 : 1;
+      const fits = isShown(item, asked);
+      n += fits ? 1 : 0;
+      item.element.hidden = !fits || n > limit;
     }
-    fields.count.value = `${n} of ${items.length} shown`;
+    fields.count.value = `${n} of ${items.length} fit`;
+    more.hidden = n <= limit;
   };
+  more.addEventListener("click", () => {
+    limit = Infinity;
+    refresh();
+  });
   form.hidden = items.length === 0;
   form.addEventListener("input", refresh);
   form.addEventListener("submit", (event) => event.preventDefault());
