@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -24,6 +25,12 @@ SURFACE_WEIGHT = 0.7
 """Mean squared length that the surface marks add to a point; the embedding adds 1."""
 WIDTH, MARKS_WIDTH = 1.0, 0.7
 """Squared distance at which similarity has fallen to 1/e; two random texts are about 4 apart, their marks 1.4."""
+VIEWS: dict[View, tuple[tuple[int, ...], float]] = {
+    "whole": ((0, 1, 2), WIDTH),
+    "meaning": ((0,), WIDTH),
+    "marks": ((1,), MARKS_WIDTH),
+}
+"""Parts of a point (embedding, marks, tokens) whose squared distances add up, and the width."""
 N_LEXICAL = 256
 """Dimensions that a text's token counts are hashed into: what the mean of token vectors blurs."""
 LEXICAL_WEIGHT = 0.5
@@ -67,41 +74,42 @@ class Kernel:
 
     def similarities(self, points: Points) -> Similarities:
         """Return all views of (n, dimension + n_surface + N_LEXICAL) points."""
-        meaning, marks, tokens = (self._squared_distances(points, part) for part in self._parts)
-        return Similarities(_fall(meaning + marks + tokens, WIDTH), _fall(meaning, WIDTH), _fall(marks, MARKS_WIDTH))
+        meaning, marks, tokens = self._distances(points, (0, 1, 2))
+        tokens += meaning
+        tokens += marks
+        return Similarities(_fall(tokens, WIDTH), _fall(meaning, WIDTH), _fall(marks, MARKS_WIDTH))
 
     def view(self, points: Points, view: View) -> Points:
         """Return one view's similarities, (n, n_landmarks), without working out the others."""
-        if view == "whole":
-            return _fall(self._squared_distances(points, slice(None)), WIDTH)
-        meaning, marks, _ = self._parts
-        if view == "meaning":
-            return _fall(self._squared_distances(points, meaning), WIDTH)
-        return _fall(self._squared_distances(points, marks), MARKS_WIDTH)
+        parts, width = VIEWS[view]
+        first, *others = self._distances(points, parts)
+        for other in others:
+            first += other
+        return _fall(first, width)
 
-    def _squared_distances(self, points: Points, part: slice) -> Points:
-        own = points[:, part]
-        products = own @ self.landmarks[:, part].T
-        products *= -2
-        products += self._squared_lengths(part)
-        products += (own**2).sum(axis=1, dtype=np.float32)[:, None]
-        return products
-
-    def _squared_lengths(self, part: slice) -> Points:
-        rows = [self._parts.index(part)] if part in self._parts else [0, 1, 2]
-        return np.asarray(self._squares[rows].sum(axis=0), dtype=np.float32)
+    def _distances(self, points: Points, parts: tuple[int, ...]) -> list[Points]:
+        """Return squared distances to the landmarks by embedding (0), marks (1), tokens (2), (n, n_landmarks) each."""
+        found = []
+        for part in parts:
+            columns, landmarks, squares = self._parts[part]
+            own = points[:, columns]
+            squared = own @ landmarks.T
+            squared *= -2
+            squared += squares
+            squared += (own**2).sum(axis=1, dtype=np.float32)[:, None]
+            found.append(squared)
+        return found
 
     @cached_property
-    def _parts(self) -> tuple[slice, slice, slice]:
+    def _parts(self) -> tuple[tuple[slice, Points, Points], ...]:
+        """Columns, landmarks and their squared lengths by part: each product then reads memory in one stretch."""
         width = self.landmarks.shape[1]
-        first, second = width - N_LEXICAL - N_SURFACE, width - N_LEXICAL
-        return slice(0, first), slice(first, second), slice(second, width)
-
-    @cached_property
-    def _squares(self) -> Points:
-        """(3, n_landmarks): squared lengths of the parts; worked out once, because every decision needs them."""
-        parts = [(self.landmarks[:, part] ** 2).sum(axis=1) for part in self._parts]
-        return np.asarray(parts, dtype=np.float32)
+        borders = (0, width - N_LEXICAL - N_SURFACE, width - N_LEXICAL, width)
+        parts = []
+        for start, stop in pairwise(borders):
+            landmarks = np.ascontiguousarray(self.landmarks[:, start:stop])
+            parts.append((slice(start, stop), landmarks, (landmarks**2).sum(axis=1, dtype=np.float32)))
+        return tuple(parts)
 
 
 def hash_tokens(ids: TokenIds, weights: Points) -> Points:

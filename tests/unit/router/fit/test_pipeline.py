@@ -93,6 +93,14 @@ def test_the_basis_has_a_row_a_question_and_unit_scale(fitted: FittedRouter, emb
     assert basis[:, len(fitted.tasks) :].std(axis=0) == pytest.approx(1, abs=0.1)
 
 
+def test_one_question_after_another_gets_what_both_get_together(fitted: FittedRouter, embedder: StaticEmbedder) -> None:
+    together = extract_texts(QUESTIONS, embedder)
+    for row, question in enumerate(QUESTIONS):
+        alone = extract_texts([question], embedder)
+        assert fitted.basis(alone)[0] == pytest.approx(fitted.basis(together)[row], abs=1e-4)
+        assert fitted.predict(alone).quality[0] == pytest.approx(fitted.predict(together).quality[row], abs=1e-4)
+
+
 def test_no_outcomes_are_refused(embedder: StaticEmbedder) -> None:
     table = make_table(3)
     with pytest.raises(DataError, match="0 outcomes"):
