@@ -165,7 +165,8 @@ class _Routed:
     def chat(self, messages: str | list[JsonObject], model: str, **options: Any) -> JsonObject:
         """OpenAI's whole body, with the decision behind it. A bound that all keep makes it a decision of the router."""
         route = {"candidates": [model], "explore": False, "min_quality": 0.0}
-        return self.client.chat(messages, model="auto", neuroforge={"route": route}, **options)
+        extras = {**options.pop("neuroforge", {}), "route": route}
+        return self.client.chat(messages, model="auto", neuroforge=extras, **options)
 
     def label_logprobs(self, prompt: list[JsonObject], labels: Sequence[str], model: str) -> LabelLogprobs:
         """One score a label; no decision of the router's, so nothing is learned from it."""

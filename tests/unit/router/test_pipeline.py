@@ -279,4 +279,4 @@ class TestLiveTests:
         assert (decision.model_id, decision.reason, decision.live_test.arm) == ("a", "explicit", "control")
         finish(router, decision)
         (finished,) = router.buffer.take(10)
-        assert finished.kept.decision.live_test == decision.live_test
+        assert finished.decision.live_test == decision.live_test
