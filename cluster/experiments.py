@@ -131,12 +131,12 @@ def get_experiments_actor(settings: Settings) -> Any:
 
 
 def end_experiments(settings: Settings) -> None:
-    """End the desk and what runs; for a cluster that goes on without this instance."""
-    from neuroforge.experiments.shelf import Shelf
+    """End the desk and what runs. Its journals are whole, and the next desk finds it interrupted."""
+    from neuroforge.experiments.shelf import UNFINISHED, Shelf
 
-    shelf = Shelf(settings.storage.home / "experiments")
-    names = [EXPERIMENTS_ACTOR, *(process_name(one.id) for one in shelf.everything())]
-    for name in names:
+    statuses = Shelf(settings.storage.home / "experiments").everything()
+    unfinished = [process_name(one.id) for one in statuses if one.state in UNFINISHED]
+    for name in (EXPERIMENTS_ACTOR, *unfinished):
         try:
             ray.kill(ray.get_actor(name, namespace=NAMESPACE))
         except ValueError:

@@ -111,6 +111,7 @@ class Head:
         if not ray.is_initialized():
             return
         try:
+            end_experiments(self._settings)  # they would keep calling, and the drain is for people
             serve.delete(GATEWAY_APP, _blocking=False)
             deadline_s = time.monotonic() + drain_s
             while time.monotonic() < deadline_s and not should_hurry() and GATEWAY_APP in serve.status().applications:
@@ -118,7 +119,6 @@ class Head:
             save_learner()
             if not self.owns_ray:
                 serve.shutdown()
-                end_experiments(self._settings)
                 for actor in (
                     get_fleet_actor(self._settings),
                     get_learner_actor(self._settings),
