@@ -78,6 +78,8 @@ class Work:
         directory = Path(self._status.directory or "")
         async with _opened(self._settings, config, directory) as (runner, judge):
             self._runner = runner
+            if self._is_cancelled:
+                return RunEnd(state="cancelled")
             platform = ExperimentationPlatform(runner, judge, BenchmarkSuite(), ResultAnalyzer(), ReportGenerator())
             results = await (platform.rescore() if self._action == "rescore" else platform.run_experiment(config))
             if results.state == "cancelled" or self._is_cancelled:
