@@ -12,7 +12,7 @@ export HF_HUB_DISABLE_TELEMETRY = 1
 export DO_NOT_TRACK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: gpu-environment help serve dev stop test check test-services test-vllm benchmark benchmark-router benchmark-experiments clean
+.PHONY: gpu-environment help serve dev stop test check test-services test-browser test-vllm benchmark benchmark-router benchmark-experiments clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-22s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ test: $(VENV)/.dev ## Unit, contract, cluster and end-to-end tests, with the sma
 
 test-services: $(VENV)/.dev ## The storage tests against a real PostgreSQL
 	$(BIN)/pytest -m services tests/services
+
+test-browser: $(VENV)/.dev ## The experiment report in a headless Chromium (not in `make test`: apt-get install chromium chromium-driver)
+	$(BIN)/pytest -m browser tests/browser
 
 test-vllm: $(VENV)/.dev ## The vLLM engine on this CPU, in an environment of its own (several GB, minutes)
 	$(BIN)/pytest -m vllm tests/vllm
