@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from contextvars import ContextVar
+from functools import cache, lru_cache
 from typing import Any
 
 import regex
@@ -20,6 +21,7 @@ MAX_STEPS = 100_000
 PATTERN_TIMEOUT_S = 0.5
 _FENCE = re.compile(r"\A\s*(?:```+|~~~+)[ \t]*(?:json)?[ \t]*\n(.*?)\n?[ \t]*(?:```+|~~~+)?\s*\Z", re.DOTALL)
 Keyword = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
+_LEFT: ContextVar[list[int]] = ContextVar("steps left of the check that runs here")
 
 
 class _GivenUpError(Exception):
@@ -42,7 +44,7 @@ def score_json_schema(reply: str, schemas: Sequence[str]) -> Score:
     reasons: list[str] = []
     for text in schemas:
         try:
-            first = next(_validator(_read_schema(text)).iter_errors(value), None)
+            first = _check(_read_schema(text), value)
         except _GivenUpError as error:
             return Score(reason=f"the schema {error}", answer=answer)
         except (ValueError, Unresolvable, RecursionError, TypeError, AttributeError) as error:
@@ -83,6 +85,7 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+@lru_cache(maxsize=256)
 def _read_schema(text: str) -> Any:
     try:
         schema = json.loads(text)
@@ -112,27 +115,31 @@ def _told(error: ValidationError) -> str:
     return f"{path or 'the value'}: {error.message}"[:300]
 
 
-def _validator(schema: Any) -> Any:
-    """One whose registry retrieves nothing, with its own count of steps."""
-    n_left = [MAX_STEPS]
+def _check(schema: Any, value: Any) -> ValidationError | None:
+    """Return the first thing that does not fit; nothing outside the schema is ever retrieved."""
+    before = _LEFT.set([MAX_STEPS])
+    try:
+        return next(_bounded()(schema, registry=Registry()).iter_errors(value), None)
+    finally:
+        _LEFT.reset(before)
+
+
+@cache
+def _bounded() -> Any:
+    """The validator class; made once, since that takes a millisecond."""
 
     def counted(check: Keyword) -> Keyword:
         def step(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any] | None:
-            n_left[0] -= 1
-            if n_left[0] < 0:
+            left = _LEFT.get()
+            left[0] -= 1
+            if left[0] < 0:
                 raise _GivenUpError("takes too many steps")
             return check(validator, value, instance, schema)
 
         return step
 
-    keywords = {name: counted(check) for name, check in _keywords().items()}
-    return extend(Draft202012Validator, keywords)(schema, registry=Registry())
-
-
-@cache
-def _keywords() -> dict[str, Keyword]:
-    """With regular expressions that are given up in time."""
-    return {**Draft202012Validator.VALIDATORS, "pattern": _pattern, "patternProperties": _pattern_properties}
+    keywords = {**Draft202012Validator.VALIDATORS, "pattern": _pattern, "patternProperties": _pattern_properties}
+    return extend(Draft202012Validator, {name: counted(check) for name, check in keywords.items()})
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
