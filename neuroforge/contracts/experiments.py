@@ -13,6 +13,8 @@ from neuroforge.contracts.scores import Score, ScorerName
 MetricFamily = Literal["quality", "speed", "consistency", "cost"]
 """What a user asks for. quality: the dataset's scorer; speed: first token, tokens a second, latency; consistency:
 agreement of a variant with itself over repeats and paraphrases; cost: USD and tokens."""
+Form = Literal["plain", "published"]
+"""Of a registry dataset's questions: as ours are put, or as the publication puts them."""
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,95}$"
 
 
@@ -50,7 +52,7 @@ class DatasetSource(Contract):
     """Only items of this split; None = the one that is there: splits are never put together."""
     seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
     """Of the sampling; None = the experiment's."""
-    form: Literal["plain", "published"] = "plain"
+    form: Form = "plain"
     """Of a registry dataset: asked as ours are, or as its publication prescribes (docs/DATASETS.md)."""
     uploaded: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of items that were uploaded before (PUT /admin/v1/experiments/items)."""

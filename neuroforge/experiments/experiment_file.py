@@ -13,6 +13,7 @@ from neuroforge.contracts.experiments import (
     Budget,
     Decoding,
     ExperimentConfig,
+    Form,
     Gate,
     Judge,
     PromptTemplate,
@@ -40,6 +41,8 @@ class DatasetEntry(Contract):
     """Our columns by templates over the file's: `question: "{{ Frage }}"`."""
     label: str | None = Field(default=None, pattern=NAME_PATTERN)
     """What to call a file's items; None = the file's name."""
+    form: Form = "plain"
+    """Of a registry dataset: `published` asks as its publication does."""
 
 
 def _as_datasets(value: Any) -> Any:
@@ -164,5 +167,6 @@ def _load(entry: DatasetEntry, given: ExperimentFile, directory: Path) -> Prompt
         seed=entry.seed,
         scorer=entry.scorer,
         name=entry.label,
+        form=entry.form,
         skip_bad_rows=given.skip_bad_rows,
     )

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.experiments import DatasetSource, PromptTemplate
+from neuroforge.contracts.experiments import DatasetSource, Form, PromptTemplate
 from neuroforge.contracts.scores import ScorerName
 from neuroforge.datasets.items_file import digest_of, dump_items
 from neuroforge.datasets.mapping import FieldTemplate, RowMapping
@@ -52,6 +52,7 @@ def load_prompt_dataset(
     seed: int | None = None,
     scorer: ScorerName | None = None,
     name: str | None = None,
+    form: Form = "plain",
     skip_bad_rows: bool = False,
 ) -> PromptDataset:
     """Return the questions of a file (JSONL, CSV, Parquet), of a registry dataset by name, or of rows made in code.
@@ -64,6 +65,7 @@ def load_prompt_dataset(
         seed: Of the drawing; None = the experiment's for a registry dataset, else 0.
         scorer: For rows that neither name nor imply one.
         name: What to call the dataset; None = the file's name.
+        form: Of a registry dataset: `published` asks as its publication does (docs/DATASETS.md).
         skip_bad_rows: Leave unusable rows out and list them, instead of refusing all.
     Raises:
         DataError: Unknown name (with the nearest); unusable rows (line and column); no row left; a template that is
@@ -73,7 +75,11 @@ def load_prompt_dataset(
     if isinstance(source, str) and source in REGISTRY:
         if fields or scorer or name:
             raise DataError(f"{source}: a registry dataset has its own columns, scorers and name")
-        return PromptDataset(DatasetSource(name=source, n=n, split=split, seed=seed), (), prompts)
+        return PromptDataset(DatasetSource(name=source, n=n, split=split, seed=seed, form=form), (), prompts)
+    if form == "published":
+        raise DataError(
+            f"{source if isinstance(source, str) else 'rows'}: only registry datasets have a published form"
+        )
     called = name or (Path(source).name if isinstance(source, str | Path) else "items")
     named = frozenset().union(*(names_in(text) for one in prompts for text in (one.template, one.system or "")))
     whole, rows = _apart(source)

@@ -113,3 +113,8 @@ def test_rows_that_cannot_be_used_are_named_before_anything_is_sent(tmp_path: Pa
     text = f"name: s\nmodels: [a]\ndatasets: [{{name: own.csv, fields: {fields}}}]"
     with pytest.raises(DataError, match="Farge"):
         read_experiment(write(tmp_path, text))
+
+
+def test_a_registry_dataset_may_be_asked_in_its_published_form(tmp_path: Path) -> None:
+    text = "name: s\nmodels: [a]\ndatasets: [{name: mmlu, n: 5, form: published}]\n"
+    assert read_experiment(write(tmp_path, text)).config.datasets[0].form == "published"

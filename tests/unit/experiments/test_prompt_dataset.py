@@ -163,3 +163,9 @@ def test_a_question_without_a_reference_is_for_a_judge() -> None:
 def test_ready_items_are_taken_as_they_are() -> None:
     items = load_prompt_dataset(ROWS, fields=FIELDS, scorer="numeric").items
     assert load_prompt_dataset(items).items == items
+
+
+def test_only_registry_datasets_have_a_published_form() -> None:
+    assert load_prompt_dataset("mmlu", form="published").source.form == "published"
+    with pytest.raises(DataError, match="rows: only registry datasets have a published form"):
+        load_prompt_dataset(ROWS, form="published")
