@@ -51,8 +51,8 @@ class Cell:
 
 def run() -> list[Figure]:
     """Return coverage and width by family; every cell goes to `coverage_cells.json`."""
-    rng = np.random.default_rng(SEED)
-    cells = [cell for family in (_proportions, _graded_means, _paired, _kappas) for cell in family(rng)]
+    families = (_proportions, _graded_means, _paired, _kappas)
+    cells = [cell for k, family in enumerate(families) for cell in family(np.random.default_rng([SEED, k]))]
     rows = [
         Figure(f"{one.family}: {one.label}: {what}", value, "share")
         for one in cells
@@ -60,7 +60,7 @@ def run() -> list[Figure]:
     ]
     write_figures("coverage_cells", rows)
     figures = [figure for family in dict.fromkeys(one.family for one in cells) for figure in _summary(family, cells)]
-    return [*figures, *_compare_resamples(rng)]
+    return [*figures, *_compare_resamples(np.random.default_rng(SEED))]
 
 
 def _summary(family: str, cells: list[Cell]) -> Iterator[Figure]:

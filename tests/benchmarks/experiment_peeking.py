@@ -19,8 +19,8 @@ SHARES_EVERY = 50
 
 def run() -> list[Figure]:
     """Return false stops, the coverage of whole sequences, and what it takes to find the best of four."""
-    rng = np.random.default_rng(SEED)
-    return [*_two_arms(rng), *_sequences(rng), *_best_of_four(rng)]
+    parts = (_two_arms, _sequences, _best_of_four)
+    return [figure for k, part in enumerate(parts) for figure in part(np.random.default_rng([SEED, k]))]
 
 
 def _scores(means: Floats, graded: bool, rng: np.random.Generator) -> Floats:

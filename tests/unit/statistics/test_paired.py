@@ -13,7 +13,7 @@ from neuroforge.errors import DataError
 from neuroforge.statistics.paired import compare_paired, non_inferiority
 from neuroforge.statistics.pairs import mcnemar_p_value, pair_up
 from neuroforge.statistics.score_interval import scale_counts, tango_bounds, tango_score
-from neuroforge.statistics.signflip import all_signs, flipped_share, sign_flip_p_value
+from neuroforge.statistics.signflip import all_sums, share_as_far, sign_flip_p_value
 
 Z = 1.959963984540054
 TABLES = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 60)).filter(lambda one: sum(one) > 0)
@@ -91,15 +91,15 @@ def test_exact_sign_flips_equal_scipy() -> None:
 
 def test_given_the_same_flips_the_share_is_the_one_counted_by_hand() -> None:
     differences = np.array([3.0, 1.0, -2.0])
-    assert all_signs(3).shape == (8, 3)
-    expected = np.mean([abs(np.dot(signs, differences)) >= 2 for signs in product((-1, 1), repeat=3)])
-    assert flipped_share(differences, all_signs(3)) == expected == 0.75
+    by_hand = [float(np.dot(signs, differences)) for signs in product((-1, 1), repeat=3)]
+    assert sorted(all_sums(differences).tolist()) == sorted(by_hand)
+    assert share_as_far(differences, all_sums(differences)) == np.mean(np.abs(by_hand) >= 2) == 0.75
 
 
 def test_random_flips_agree_with_the_exact_share() -> None:
     differences = generator().normal(0.4, 1.0, 16)
     p_value, _ = sign_flip_p_value(differences, rng=generator(), n_flips=20_000)
-    assert p_value == pytest.approx(flipped_share(differences, all_signs(16)), abs=0.01)
+    assert p_value == pytest.approx(share_as_far(differences, all_sums(differences)), abs=0.01)
 
 
 def test_no_flip_as_extreme_is_not_a_p_value_of_zero() -> None:
