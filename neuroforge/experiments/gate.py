@@ -12,7 +12,7 @@ from neuroforge.errors import RequestError
 from neuroforge.experiments.analysis.draws import make_rng
 from neuroforge.experiments.analysis.metrics import UNIT, Metric
 from neuroforge.experiments.analysis.words import say_difference
-from neuroforge.experiments.planned import find_variant
+from neuroforge.experiments.variants import find_variant
 from neuroforge.statistics.paired import non_inferiority
 
 _MARGIN = re.compile(r"^(?P<name>.+?)\s+-\s*(?P<margin>\d*\.?\d+(?:[eE][+-]?\d+)?)\s*(?P<percent>%?)$")
@@ -52,7 +52,7 @@ def check_gate(
     Raises:
         RequestError: It names a variant that does not exist, or several.
     """
-    better, reference = (find_variant(name, variants, "gates") for name in (gate.better, gate.reference))
+    better, reference = (find_variant(name, variants) for name in (gate.better, gate.reference))
     if better.id == reference.id:
         raise RequestError(f"the gate compares {better.id!r} with itself", param="gates")
     columns = [one.id for one in variants]

@@ -99,7 +99,7 @@ async def test_gates_and_benchmarks_are_told(tmp_path: Path) -> None:
 
 async def test_a_gate_of_an_unknown_variant_is_refused(tmp_path: Path) -> None:
     config = config_of("ab", gates=({"better": "c", "reference": "b"},))
-    with pytest.raises(RequestError, match="'c' does not exist; give one of a, b"):
+    with pytest.raises(RequestError, match="'c' is no variant of this experiment; name one of a, b"):
         await ANALYZER.analyze_results(finished(tmp_path, [cell("a", "1", 1.0)], config))
 
 

@@ -48,7 +48,7 @@ def test_a_variant_is_not_compared_with_itself() -> None:
 
 def test_a_model_with_several_variants_must_be_told_apart() -> None:
     variants = [Variant(id=f"a|{one}", model_id="a", prompt=one, decoding="greedy") for one in ("plain", "steps")]
-    with pytest.raises(RequestError, match=r"names a model with 2 variants; give one of a\|plain, a\|steps"):
+    with pytest.raises(RequestError, match=r"'a' has several variants; name one of a\|plain, a\|steps"):
         check_gate(Gate(better="a", reference="a|plain"), quality([1, 1], [1, 1]), variants, seed=0)
 
 

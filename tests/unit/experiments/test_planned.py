@@ -15,7 +15,7 @@ def test_a_pair_that_stands_twice_counts_once_as_it_was_first_written() -> None:
 
 
 def test_an_unknown_variant_is_named_with_those_there_are() -> None:
-    with pytest.raises(RequestError, match="'c' does not exist; give one of a, b"):
+    with pytest.raises(RequestError, match="'c' is no variant of this experiment; name one of a, b"):
         resolve_planned([("a", "c")], VARIANTS)
 
 
