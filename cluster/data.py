@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import ray
+import uvloop
 from ray.data import ActorPoolStrategy, DataContext
 
 from cluster.cells import GatewayAddress, GatewayCaller
@@ -76,7 +77,7 @@ class AskActor:
         self._queue = Path(lane.queue)
         self._caller = GatewayCaller(gateway)
         self._asker = CellAsker(lane, f"{lane.writer}-{os.getpid()}", self._caller)
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._is_open = True
@@ -134,7 +135,7 @@ class _Pump:
         self._is_over = True
 
     def close(self) -> None:
-        """Let no further call start; what is in flight ends by itself, and is journalled."""
+        """Let no further call start."""
         self._is_closed = True
         self._room.release()
         if not self._is_over:

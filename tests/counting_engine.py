@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import uvloop
+
 CHAT, MODELS, COUNTS = "/v1/chat/completions", "/admin/v1/models", "/counts"
 ANSWERS = ("yes", "no", "perhaps")
 N_PROMPT_TOKENS, N_COMPLETION_TOKENS = 10, 3
@@ -192,7 +194,7 @@ async def _serve_for_ever(engine: CountingEngine) -> None:
 
 def main(words: list[str]) -> None:
     """Serve MODELS (comma between them) with SLOTS each, S seconds an answer; print the address."""
-    asyncio.run(_serve_for_ever(CountingEngine(words[0].split(","), int(words[1]), float(words[2]))))
+    uvloop.run(_serve_for_ever(CountingEngine(words[0].split(","), int(words[1]), float(words[2]))))
 
 
 if __name__ == "__main__":

@@ -145,7 +145,10 @@ class CellAsker:
                         return _failure(error, n_attempts)
                     await self._clocks.sleep(_wait_s(error, n_attempts))
                 else:
-                    return self._succeeded(heard, contestant, n_attempts)
+                    outcome = self._succeeded(heard, contestant, n_attempts)
+                    break
+        await asyncio.sleep(0)  # the slot's next call leaves before this reply is written down: the model waits less
+        return outcome
 
     def _succeeded(self, heard: Heard, contestant: _Contestant, n_attempts: int) -> dict[str, Any]:
         usage = heard.usage
