@@ -106,7 +106,7 @@ def test_a_job_runs_an_experiment_and_its_gate_is_the_exit_status(gateway: Runni
     path = written(tmp_path, 6, "job")
     variables = {"NEUROFORGE_URL": gateway.base_url, "NEUROFORGE_API_KEY": str(gateway.admin_key)}
     job = (str(REPOSITORY / "jobs" / "run_experiment.py"), str(path), "--report", str(tmp_path / "report.md"))
-    gate = ("--gate", f"'{MODEL}|plain >= {MODEL}|polite - 1'")
+    gate = ("--gate", f"{MODEL}|plain >= {MODEL}|polite - 1")
     done = subprocess.run(
         [
             *(
