@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from neuroforge.assets.store import AssetStore
 from tests.server import RunningServer, serving
 
+# How long an example takes says nothing of the code on a busy machine.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
