@@ -13,7 +13,7 @@ from neuroforge.client import AsyncClient
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiment_run import MatrixResult
 from neuroforge.contracts.experiments import CellReply, DatasetSource, ExperimentConfig
-from neuroforge.contracts.ports import CellExecutor
+from neuroforge.contracts.ports_experiments import CellExecutor
 from neuroforge.contracts.scores import Score
 from neuroforge.experiments.local import LocalExecutor
 from neuroforge.experiments.run import ExperimentRunner, RunnerParts

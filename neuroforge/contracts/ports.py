@@ -1,25 +1,10 @@
 """What rooms need from each other, as Protocols of few methods; implementations come in through `__init__`."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from neuroforge.contracts.analysis import Analysis, ExperimentComparison
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest, LabelLogprobs, LabelRequest, PromptText, TokenCount
-from neuroforge.contracts.experiment_desk import (
-    FileSize,
-    ItemsPart,
-    ItemsReceipt,
-    LabelReceipt,
-    LabelSheet,
-    LabelTask,
-    RerunRequest,
-    ResultFile,
-    TrackedRun,
-)
-from neuroforge.contracts.experiment_run import Lane
-from neuroforge.contracts.experiments import CellReply, CostEstimate, ExperimentConfig, ExperimentStatus
 from neuroforge.contracts.fleet import ActivityReport, ApplyRequest, FleetDiff
 from neuroforge.contracts.keys import (
     ApiKey,
@@ -31,19 +16,9 @@ from neuroforge.contracts.keys import (
     GatewayReport,
     KeySpec,
 )
-from neuroforge.contracts.live_tests import LiveTestSpec, LiveTestStatus
 from neuroforge.contracts.models import EngineStats, ModelEndpoint, ModelSpec, ModelStatus, ReplicaRange
-from neuroforge.contracts.outcomes import (
-    DataSummary,
-    Feedback,
-    FeedbackReceipt,
-    FitUpload,
-    OutcomeRecord,
-    PurgeReport,
-    RouterStatus,
-)
 from neuroforge.contracts.routing import Completed, Decision, FleetSnapshot, Outcome, RoutingRequest, Spent, StreamEvent
-from neuroforge.contracts.rules import Insight, RoutingRules, RulesEntry
+from neuroforge.contracts.rules import Insight, RulesEntry
 from neuroforge.contracts.tasks import Task, TaskResult
 
 Clock = Callable[[], float]
@@ -297,199 +272,6 @@ class StateStore(Protocol):
         ...
 
 
-class Learner(Protocol):
-    """The single writer of what was learned, over a handle."""
-
-    async def give_feedback(self, feedback: Feedback, actor: str | None) -> FeedbackReceipt:
-        """`actor` None = an operator. Raises NotFound: no such decision, or it is another caller's."""
-        ...
-
-    async def find_decision(self, decision_id: str, actor: str | None) -> OutcomeRecord:
-        """As it was recorded, without its embedding. Raises NotFound as give_feedback."""
-        ...
-
-    async def status(self) -> RouterStatus:
-        """Versions, counts, uplift."""
-        ...
-
-    async def apply_fit(self, upload: FitUpload) -> RouterStatus:
-        """Decide by this fit from now on. Raises RequestError, DataError: it cannot be used; nothing has changed."""
-        ...
-
-
-class RulesStore(Protocol):
-    """RoutingRules and their history, over a handle."""
-
-    async def list_rules(self) -> tuple[RulesEntry, ...]:
-        """Newest first."""
-        ...
-
-    async def propose_rules(self, rules: RoutingRules) -> RulesEntry:
-        """Replay on logged outcomes; the entry says what was found, or why it is refused."""
-        ...
-
-    async def shadow_rules(self, proposal_id: str) -> RulesEntry:
-        """Let them decide beside the live ones, without effect. Raises NotFound, RequestError (refused)."""
-        ...
-
-    async def apply_rules(self, proposal_id: str, force: bool = False) -> RulesEntry:
-        """Raises NotFound; ConflictError: other rules came in between, or the replay refuses, and not forced."""
-        ...
-
-    async def rollback_rules(self, version: int | None = None) -> RulesEntry:
-        """Put the rules of that version in force again, as a new version; None = the ones before."""
-        ...
-
-    async def update_rules(
-        self, insights: tuple[Insight, ...], model_ids: tuple[str, ...], shadow: bool = False
-    ) -> RulesEntry:
-        """Propose what the insights say, replay, and apply if proven; else refused, or in shadow if asked for.
-
-        `model_ids` are the fleet's. Raises RequestError: an insight names another model, or none says anything.
-        """
-        ...
-
-
-class LiveTestDesk(Protocol):
-    """Live tests, over a handle."""
-
-    async def create_live_test(self, spec: LiveTestSpec) -> LiveTestStatus:
-        """Start it. Raises ConflictError: its name is taken, another runs on its target, or nothing is recorded."""
-        ...
-
-    async def list_live_tests(self) -> tuple[LiveTestStatus, ...]:
-        """Newest first."""
-        ...
-
-    async def live_test(self, name: str) -> LiveTestStatus:
-        """Raises NotFound."""
-        ...
-
-    async def stop_live_test(self, name: str) -> LiveTestStatus:
-        """Answer its target as usual again; stopping twice changes nothing. Raises NotFound."""
-        ...
-
-
-class OutcomeData(Protocol):
-    """What is kept of requests, over a handle."""
-
-    async def summary(self) -> DataSummary:
-        """Counts and places."""
-        ...
-
-    async def export(self, path: str, after_seq: int = 0, for_fit: bool = False) -> int:
-        """Write Parquet on the head node, `for_fit` only outcomes with text and score; returns rows."""
-        ...
-
-    async def purge(self, actor: str | None = None, before_s: float | None = None) -> PurgeReport:
-        """Delete outcomes, feedback, embeddings and texts; without `actor` those of experiments too."""
-        ...
-
-
-class ExperimentRuns(Protocol):
-    """Experiments of the server, over a handle: started, watched, stopped."""
-
-    async def estimate(self, config: ExperimentConfig) -> CostEstimate:
-        """What it would take; nothing is called. Raises RequestError, DataError, ModelNotFound: it cannot run."""
-        ...
-
-    async def start(self, config: ExperimentConfig) -> ExperimentStatus:
-        """Check as `estimate`, then queue it."""
-        ...
-
-    async def status(self, experiment_id: str) -> ExperimentStatus:
-        """Raises NotFound."""
-        ...
-
-    async def list_experiments(self) -> tuple[ExperimentStatus, ...]:
-        """Newest first."""
-        ...
-
-    async def cancel(self, experiment_id: str) -> ExperimentStatus:
-        """Stop it; what is journalled stays. Raises NotFound, ConflictError: it has ended."""
-        ...
-
-    async def resume(self, experiment_id: str) -> ExperimentStatus:
-        """Go on with the open cells. Raises NotFound, ConflictError: it runs, or every cell is done."""
-        ...
-
-    async def rescore(self, experiment_id: str) -> ExperimentStatus:
-        """Score and analyse the kept replies again, without a model call. Raises as `resume`."""
-        ...
-
-    async def rerun(self, experiment_id: str, request: RerunRequest) -> ExperimentStatus:
-        """Start another with the same configuration and the same items. Raises NotFound."""
-        ...
-
-
-class ExperimentReports(Protocol):
-    """What experiments found, over a handle. All raise NotFound; ConflictError: not there yet, says why."""
-
-    async def analysis(self, experiment_id: str) -> Analysis:
-        """The numbers behind the report."""
-        ...
-
-    async def find_file(self, experiment_id: str, name: ResultFile) -> FileSize:
-        """How large it is."""
-        ...
-
-    async def read_file(self, experiment_id: str, name: ResultFile, offset: int, n_bytes: int) -> bytes:
-        """At most so many bytes; empty at the end."""
-        ...
-
-    async def compare(self, a: str, b: str) -> ExperimentComparison:
-        """Paired on the items that both asked. Raises RequestError: there are none."""
-        ...
-
-    async def export_labels(self, experiment_id: str, limit: int) -> tuple[LabelTask, ...]:
-        """Replies for people to grade: a seeded sample, those without a label first."""
-        ...
-
-    async def import_labels(self, experiment_id: str, sheet: LabelSheet) -> LabelReceipt:
-        """All or none. Raises RequestError: a cell is not of this experiment."""
-        ...
-
-
-class ExperimentItems(Protocol):
-    """Items that callers upload, over a handle."""
-
-    async def put_items(self, part: ItemsPart) -> ItemsReceipt:
-        """Idempotent. Raises DataError: a line is no item (says which), or the text is another than its digest."""
-        ...
-
-    async def find_items(self, sha256: str) -> ItemsReceipt:
-        """Raises NotFound."""
-        ...
-
-
-class ExperimentsDesk(ExperimentRuns, ExperimentReports, ExperimentItems, Protocol):
-    """All of it: what the gateway is given."""
-
-
-class ExperimentTracker(Protocol):
-    """Where the history of experiments is kept for other tools."""
-
-    def track(self, run: TrackedRun) -> str:
-        """Record one finished run; return where it is, for people. Blocks. Raises StorageError: it could not."""
-        ...
-
-
-class ObjectStore(Protocol):
-    """Files by key, in a directory or in S3. All block and raise StorageError; DiskFull."""
-
-    def put(self, key: str, path: Path) -> str:
-        """Copy a file there, whole or not at all; return its address."""
-        ...
-
-    def get(self, key: str, path: Path) -> None:
-        """Copy it here. Raises NotFound."""
-        ...
-
-    def list(self, prefix: str) -> tuple[str, ...]:
-        """Keys that begin so, sorted."""
-        ...
-
-
 class Metrics(Protocol):
     """Numbers that matter; the implementation decides where they go."""
 
@@ -511,28 +293,4 @@ class MetricsSource(Protocol):
 
     async def render(self) -> str:
         """Prometheus text format 0.0.4."""
-        ...
-
-
-class CellExecutor(Protocol):
-    """Asks the cells of a lane; on Ray Data, or in the process itself."""
-
-    def execute(self, lane: Lane) -> AsyncGenerator[tuple[CellReply, ...], None]:
-        """Finished replies, errors among them, each after it stands in a writer's journal.
-
-        Cells that were not asked because a budget ended are missing. Raises DiskFull: a journal cannot be written; what
-        it holds is whole. After the iterator was closed no further call starts.
-        """
-        ...
-
-
-class HostedModels(Protocol):
-    """The part of the client that a run needs before it asks cells."""
-
-    async def models(self) -> tuple[ModelStatus, ...]:
-        """Every desired model and what became of it."""
-        ...
-
-    async def chat(self, messages: str, model: str, **options: Any) -> JsonObject:
-        """OpenAI's whole body; of a model that is not loaded: after it was loaded."""
         ...

@@ -7,7 +7,7 @@ from pathlib import Path
 from neuroforge.contracts.analysis import Analysis
 from neuroforge.contracts.experiment_desk import RunEnd, TrackedRun
 from neuroforge.contracts.experiments import ExperimentState
-from neuroforge.contracts.ports import ExperimentTracker, ObjectStore
+from neuroforge.contracts.ports_experiments import ExperimentTracker, ObjectStore
 from neuroforge.errors import NeuroForgeError
 from neuroforge.experiments.pipeline import FinishedExperiment, result_files
 

@@ -14,7 +14,8 @@ from neuroforge.assets.disk import FreeSpace, disk_full_is_ours, free_bytes, req
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiment_run import ExperimentPlan, Lane, MatrixResult, ModelFacts, PlannedLane
 from neuroforge.contracts.experiments import ExperimentConfig, ExperimentState, Progress
-from neuroforge.contracts.ports import CellExecutor, Clock, HostedModels
+from neuroforge.contracts.ports import Clock
+from neuroforge.contracts.ports_experiments import CellExecutor, HostedModels
 from neuroforge.errors import ConflictError, NeuroForgeError, first_of
 from neuroforge.experiments.cache import ReplyCache
 from neuroforge.experiments.compact import compact

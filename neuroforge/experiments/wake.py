@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from neuroforge.contracts.experiment_run import ModelFacts
-from neuroforge.contracts.ports import HostedModels
+from neuroforge.contracts.ports_experiments import HostedModels
 from neuroforge.errors import NeuroForgeError
 from neuroforge.experiments.facts import facts_of
 

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from neuroforge.contracts.experiment_desk import RerunRequest
 from neuroforge.contracts.experiments import CostEstimate, ExperimentConfig, ExperimentStatus
-from neuroforge.contracts.ports import ExperimentsDesk
+from neuroforge.contracts.ports_experiments import ExperimentsDesk
 from neuroforge.errors import EngineUnavailable
 from neuroforge.gateway.admin import PREFIX, admit_admin, body_schema, many, one, read_contract, read_optional
 from neuroforge.gateway.admin_experiments_data import add_results, add_uploads

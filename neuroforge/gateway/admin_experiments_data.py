@@ -16,7 +16,7 @@ from neuroforge.contracts.experiment_desk import (
     LabelSheet,
     ResultFile,
 )
-from neuroforge.contracts.ports import ExperimentsDesk
+from neuroforge.contracts.ports_experiments import ExperimentsDesk
 from neuroforge.gateway.admin import admit_admin, body_schema, many, one, read_contract
 from neuroforge.gateway.desk import Desk
 

@@ -13,7 +13,7 @@ from neuroforge.contracts.outcomes import (
     PurgeReport,
     RouterStatus,
 )
-from neuroforge.contracts.ports import OutcomeData
+from neuroforge.contracts.ports_learning import OutcomeData
 from neuroforge.errors import EngineUnavailable
 from neuroforge.gateway.admin import PREFIX, admit_admin, body_schema, one, read_contract
 from neuroforge.gateway.desk import Desk

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from neuroforge.contracts.live_tests import LiveTestSpec, LiveTestStatus
-from neuroforge.contracts.ports import LiveTestDesk
+from neuroforge.contracts.ports_learning import LiveTestDesk
 from neuroforge.errors import EngineUnavailable, RequestError
 from neuroforge.gateway.admin import PREFIX, admit_admin, body_schema, many, one, read_contract
 from neuroforge.gateway.desk import Desk

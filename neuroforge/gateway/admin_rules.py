@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from neuroforge.contracts.ports import RulesStore
+from neuroforge.contracts.ports_learning import RulesStore
 from neuroforge.contracts.rules import InsightRequest, RoutingRules, RulesEntry, check_models
 from neuroforge.errors import EngineUnavailable, RequestError
 from neuroforge.gateway.admin import PREFIX, admit_admin, body_schema, many, one, read_contract

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from neuroforge.contracts.outcomes import Feedback, FeedbackReceipt, OutcomeRecord
-from neuroforge.contracts.ports import Learner
+from neuroforge.contracts.ports_learning import Learner
 from neuroforge.errors import EngineUnavailable, NotFound
 from neuroforge.gateway.admin import body_schema, one, read_contract
 from neuroforge.gateway.auth import Caller

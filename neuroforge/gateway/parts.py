@@ -10,19 +10,16 @@ from pydantic import Field
 from neuroforge.contracts.base import Contract
 from neuroforge.contracts.ports import (
     Clock,
-    ExperimentsDesk,
     Fleet,
     FleetView,
-    Learner,
-    LiveTestDesk,
     Metrics,
     MetricsSource,
     Orchestrator,
-    OutcomeData,
-    RulesStore,
     StateStore,
     TaskExecutor,
 )
+from neuroforge.contracts.ports_experiments import ExperimentsDesk
+from neuroforge.contracts.ports_learning import Learner, LiveTestDesk, OutcomeData, RulesStore
 
 
 class GatewayOptions(Contract):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from neuroforge.contracts.ports import ObjectStore
+from neuroforge.contracts.ports_experiments import ObjectStore
 from neuroforge.errors import ConfigError, DiskFull, NotFound, StorageError
 
 _SCHEMES = ("file://", "s3://")

@@ -6,7 +6,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from neuroforge.contracts.ports import ObjectStore
+from neuroforge.contracts.ports_experiments import ObjectStore
 from neuroforge.errors import NotFound, StorageError
 from neuroforge.storage.objects import open_objects
 from tests.services.seaweed import s3_server
