@@ -50,9 +50,14 @@ class RayDataExecutor:
             async for row in pump.rows():
                 if row["disk_full"]:
                     raise DiskFull(row["disk_full"], path=lane.directory)
-                yield tuple(CellReply.model_validate_json(line) for line in row["replies"].splitlines())
+                yield read_replies(row["replies"])
         finally:
             pump.close()
+
+
+def read_replies(lines: str) -> tuple[CellReply, ...]:
+    """Return the replies of JSON lines. Not by splitlines: JSON leaves line ends of other kinds in texts."""
+    return tuple(CellReply.model_validate_json(line) for line in lines.split("\n") if line)
 
 
 def as_ours(error: BaseException) -> NeuroForgeError:

@@ -76,6 +76,8 @@ class Work:
     async def _run(self) -> RunEnd:
         config = self._status.config
         directory = Path(self._status.directory or "")
+        # Before anything is spent: settings that cannot be used would cost a run that is done.
+        objects = open_objects(self._settings.storage.objects_url, self._settings.storage.home)
         async with _opened(self._settings, config, directory) as (runner, judge):
             self._runner = runner
             if self._is_cancelled:
@@ -87,7 +89,6 @@ class Work:
             finished = await platform.finish(results)
         tracking = self._settings.tracking
         tracker = MlflowTracker(tracking.url, self._settings.storage.home) if tracking.enabled else None
-        objects = open_objects(self._settings.storage.objects_url, self._settings.storage.home)
         return await Publisher(tracker, objects).publish(finished)
 
 

@@ -11,10 +11,13 @@ from neuroforge.contracts.experiment_run import Lane, LaneModel
 from neuroforge.contracts.experiments import CellBatch, CellReply, CellRequest
 from neuroforge.contracts.ports import Clock
 from neuroforge.errors import (
+    AuthenticationError,
     DiskFull,
     EngineOverloaded,
     EngineUnavailable,
+    ModelNotFound,
     NeuroForgeError,
+    PermissionDenied,
     RateLimited,
     StreamInterrupted,
     first_of,
@@ -28,6 +31,7 @@ MAX_ATTEMPTS = 3
 MAX_ATTEMPTS_WHEN_FULL = 10
 """Of calls that were refused for want of room: waiting helps."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
+_OPERATORS_MATTER = (AuthenticationError, PermissionDenied, ModelNotFound)
 GIVE_UP_AFTER = 6
 """Cells in a row that failed, all attempts of each, after which a model counts as down for this run."""
 
@@ -192,8 +196,11 @@ def _most_attempts(error: NeuroForgeError) -> int:
 
 
 def _may_pass(error: NeuroForgeError) -> bool:
-    """What the request itself is to blame for (too long, a refused field) will be the same next time."""
-    return error.retryable or error.http_status >= 500
+    """What the request itself is to blame for (too long, a refused field) will be the same next time.
+
+    A key that was revoked or a model that was taken out is not the request's fault: an operator puts it right.
+    """
+    return error.retryable or error.http_status >= 500 or isinstance(error, _OPERATORS_MATTER)
 
 
 def _wait_s(error: NeuroForgeError, n_attempts: int) -> float:

@@ -198,9 +198,9 @@ class ExperimentQueue:
     async def _stop(self, process: RunningExperiment, experiment_id: str) -> None:
         try:
             await process.cancel()
-            await asyncio.sleep(self._cancel_grace_s)
-        except EngineUnavailable:
-            return
+        except EngineUnavailable as error:  # gone, which its watcher sees, or deaf, which the grace's end puts right
+            logger.info("experiment did not take its cancellation", extra={"reason": error.message})
+        await asyncio.sleep(self._cancel_grace_s)
         if self._running.get(experiment_id) is process:
             logger.warning("experiment did not stop and is ended", extra={"experiment_id": experiment_id})
             await process.close()

@@ -164,7 +164,7 @@ def _load(entry: DatasetEntry, given: ExperimentFile, directory: Path) -> Prompt
         fields=entry.fields or None,
         n=entry.n,
         split=entry.split,
-        seed=entry.seed,
+        seed=given.seed if entry.seed is None else entry.seed,
         scorer=entry.scorer,
         name=entry.label,
         form=entry.form,

@@ -37,6 +37,8 @@ MAX_ATTEMPTS = 3
 MAX_FAILURES = 5
 """Calls in a row that failed, all attempts of each, after which the judge counts as down for this run."""
 _WAIT_S = 1.0
+_AS_NAMED = {"route": {"explore": False}}
+"""Live tests leave such requests alone: grades are of the judge that is named."""
 
 
 class JudgeModels(Protocol):
@@ -184,10 +186,11 @@ class _Session:
         attempt = 0
         while self.why_down is None:
             attempt += 1
+            options = self._options(schema)
             try:
-                body = await self._models.chat(list(messages), self.judge.model_id, **self._options(schema))
+                body = await self._models.chat(list(messages), self.judge.model_id, **options)
             except UnsupportedParameter as error:
-                if not self._takes_schema:
+                if "response_format" not in options:
                     self._count_failure(error)
                     return None
                 self._takes_schema = False  # its answers are read as they come
@@ -202,7 +205,12 @@ class _Session:
         return None
 
     def _options(self, schema: JsonObject) -> dict[str, Any]:
-        options: dict[str, Any] = {"temperature": 0, "seed": self._seed, "max_tokens": MAX_TOKENS}
+        options: dict[str, Any] = {
+            "temperature": 0,
+            "seed": self._seed,
+            "max_tokens": MAX_TOKENS,
+            "neuroforge": _AS_NAMED,
+        }
         if self._takes_schema:
             named = {"name": "verdict", "schema": schema, "strict": True}
             options["response_format"] = {"type": "json_schema", "json_schema": named}

@@ -28,6 +28,7 @@ def export_outcomes(
     """
     plain = {one.name for one in config.prompts if one.template.strip() == "{{ query }}" and one.system is None}
     kept = [one for one in variants if one.prompt in plain]
+    path.unlink(missing_ok=True)  # of an earlier scoring
     if not kept:
         return 0
     means = {

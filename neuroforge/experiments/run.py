@@ -72,6 +72,7 @@ class ExperimentRunner:
         self._parts = parts
         self._lock = FileLock(self.directory / LOCK)
         self._ledger: Ledger | None = None
+        self._is_cancelled = False
 
     async def setup_experiment(
         self, config: ExperimentConfig, items: Iterable[DatasetItem] | None = None
@@ -110,6 +111,8 @@ class ExperimentRunner:
         """
         self._acquire()
         self._ledger = Ledger.start(self.directory, plan.config.budget, self._parts.now)
+        if self._is_cancelled:  # while it was planned, before there was a ledger to stop
+            self._ledger.stop("cancelled")
         cache = ReplyCache(self.directory.parent) if plan.config.use_cache else None
         tracker = ProgressTracker(plan.n_cells, plan.variants, self._tell, self._parts.clock)
         session = RunSession(plan, tracker, cache, self._parts.scorer, self._parts.now)
@@ -143,8 +146,9 @@ class ExperimentRunner:
 
     def cancel(self) -> None:
         """Let no further call start; `execute_matrix` returns when those in flight have ended."""
-        if self._ledger is not None:
-            self._ledger.stop("cancelled")
+        self._is_cancelled = True
+        if (ledger := self._ledger) is not None:
+            ledger.stop("cancelled")
 
     def close(self) -> None:
         """Let other processes work in the directory."""

@@ -80,7 +80,10 @@ class AppendLog:
                 raise _full(self.path, error) from error
             self._n_unsynced += len(lines)
             if self._n_unsynced >= SYNC_ROWS or self._clock() - self._synced_at_s >= SYNC_S:
-                self._sync()
+                try:
+                    self._sync()
+                except OSError as error:
+                    raise _full(self.path, error) from error
 
     def close(self) -> None:
         """Ask the disk for the rest, and let other processes write."""

@@ -104,7 +104,7 @@ def _list_insight(one: Insight) -> tuple[str, ...]:
         "–" if one.quality is None else say_value("quality", one.quality),
         f"{100 * one.difference.mean:+.1f} ({say_difference('quality', one.difference)})",
         f"{one.difference.n:,}",
-        "beyond doubt" if is_certain else "open",
+        "95 % interval above 0, uncorrected" if is_certain else "open",
     )
 
 

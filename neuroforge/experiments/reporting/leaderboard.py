@@ -61,7 +61,7 @@ def build_leaderboard(analysis: Analysis, contestants: Sequence[Contestant]) -> 
         for end in (quality.estimate.low, quality.estimate.high)
     ]
     scale = fit_scale(ends or [0.0, 1.0], within=(0.0, 1.0))
-    shown = [metric for metric in _TITLES if any(_mean(one, metric) for one in contestants)]
+    shown = [metric for metric in _TITLES if any(_mean(one, metric) is not None for one in contestants)]
     return Leaderboard(
         columns=tuple(_TITLES[metric] for metric in shown),
         axis=draw_axis(scale, lambda value: f"{100 * value:.3g} %"),

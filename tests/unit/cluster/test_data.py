@@ -7,7 +7,7 @@ import pytest
 from ray.exceptions import RayTaskError, UserCodeException
 
 from cluster.cells import GatewayAddress
-from cluster.data import AskActor, as_ours
+from cluster.data import AskActor, as_ours, read_replies
 from neuroforge.contracts.experiment_run import Lane, LaneModel
 from neuroforge.contracts.experiments import Budget, Cell, CellBatch, CellReply, CellRequest
 from neuroforge.errors import DataError, EngineError
@@ -79,3 +79,10 @@ def test_an_error_of_rays_is_said_to_be_one() -> None:
     told = as_ours(ValueError("inner"))
     assert isinstance(told, EngineError)
     assert "Ray Data ended the run (ValueError)" in told.message
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\u0085", "\x0b", "\x1c", "\n"])
+def test_what_a_model_says_may_hold_line_ends_of_any_kind(end: str) -> None:
+    said = [CellReply(cell_id=f"c{n}", cache_key="k", reply=f"a{end}b", at_s=1.0) for n in range(2)]
+    assert read_replies("\n".join(one.model_dump_json(exclude_defaults=True) for one in said)) == tuple(said)
+    assert read_replies("") == ()

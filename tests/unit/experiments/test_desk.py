@@ -25,7 +25,7 @@ DONE = RunEnd(state="done")
 
 @dataclass
 class FakeProcess:
-    """Ends when told; obeys a cancel unless it is deaf."""
+    """Ends when told; obeys a cancel unless it is deaf: then the call for it ends as calls without an answer do."""
 
     is_deaf: bool = False
     end: "asyncio.Future[RunEnd]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -35,8 +35,9 @@ class FakeProcess:
         return await self.end
 
     async def cancel(self) -> None:
-        if not self.is_deaf:
-            self.end.set_result(RunEnd(state="cancelled"))
+        if self.is_deaf:
+            raise EngineUnavailable("no answer within 30 s")
+        self.end.set_result(RunEnd(state="cancelled"))
 
     async def close(self) -> None:
         self.is_closed = True

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ class FakeJudge:
     async def chat(self, messages: list[JsonObject], model: str, **options: Any) -> JsonObject:
         self.asked.append(messages[1]["content"])
         self.options.append({"model": model, **options})
+        await asyncio.sleep(0)  # as over a network: others are asked meanwhile
         said = self._say(messages[0]["content"], messages[1]["content"])
         return {"choices": [{"message": {"content": said}}]}
 

@@ -23,6 +23,7 @@ from neuroforge.contracts.experiments import (
 )
 from neuroforge.contracts.models import EngineStats, ModelState
 from neuroforge.errors import (
+    AuthenticationError,
     ConflictError,
     ContextLengthExceeded,
     DataError,
@@ -30,6 +31,8 @@ from neuroforge.errors import (
     EngineOverloaded,
     EngineUnavailable,
     ModelNotFound,
+    NeuroForgeError,
+    PermissionDenied,
     RequestError,
 )
 from neuroforge.experiments.local import LocalExecutor
@@ -279,6 +282,38 @@ async def test_cancelled_runs_keep_what_came(tmp_path: Path) -> None:
     runner.close()
     assert result.state == "cancelled"
     assert len(rows_of(result)) == 1
+
+
+async def test_cancelled_while_it_is_planned_asks_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    runner = bench.runner()
+    plan = await runner.setup_experiment(config(), items(9))
+    runner.cancel()
+
+    result = await runner.execute_matrix(plan)
+
+    runner.close()
+    assert (result.state, bench.caller.n_calls) == ("cancelled", 0)
+
+
+@pytest.mark.parametrize(
+    "error", [AuthenticationError("the key was revoked"), PermissionDenied("not this key"), ModelNotFound("no such")]
+)
+async def test_what_an_operator_puts_right_is_asked_again(tmp_path: Path, error: NeuroForgeError) -> None:
+    bench = Bench(tmp_path)
+
+    def behave(_request: CellRequest) -> str:
+        raise error
+
+    bench.caller.behave = behave
+    first = await bench.run(config(), items(20))
+    bench.caller.behave = lambda _request: "yes"
+    n_before = bench.caller.n_calls
+
+    again = await bench.run(config(), items(20))
+
+    assert first.progress.n_errors == 20
+    assert (again.progress.n_errors, again.state, bench.caller.n_calls - n_before) == (0, "done", 20)
 
 
 async def test_the_estimate_tells_calls_tokens_money_and_time(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,20 +12,24 @@ from neuroforge.storage.append_log import AppendLog
 from tests.fakes import FakeClock
 
 
-@pytest.fixture
+@contextmanager
 def small_disk() -> Iterator[None]:
-    """Files of this process may hold 100 bytes: the kernel refuses more, as a full disk would."""
+    """Files of this process may hold 100 bytes: the kernel refuses more, as a full disk would.
+
+    Not a fixture: pytest writes to a file too where its output goes to one, between a test's end and its teardown.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_a_line_that_does_not_fit_leaves_no_trace(tmp_path: Path) -> None:
     log = AppendLog(tmp_path / "log", FakeClock())
     log.append(b"first")
-    with pytest.raises(DiskFull, match="File too large; what it holds is kept"):
+    with small_disk(), pytest.raises(DiskFull, match="File too large; what it holds is kept"):
         log.append(b"second", b"x" * 200)
     log.append(b"third")
     log.close()
