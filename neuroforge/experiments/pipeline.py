@@ -95,12 +95,13 @@ class ExperimentationPlatform:
         """Score the kept replies again, without a call to a contestant.
 
         Raises:
-            ConflictError: Nothing was planned here yet.
+            ConflictError: Nothing was planned here yet, or another process works in the directory.
         """
         path = self._runner.directory / PLAN
         if not path.is_file():
             raise ConflictError(f"{path.parent.name}: nothing was asked yet, so there is nothing to score")
         plan = ExperimentPlan.model_validate_json(path.read_bytes())
+        self._runner.hold()
         await asyncio.to_thread(drop_scores, self._runner.directory)
         result = await self._runner.execute_matrix(without_calls(plan))
         return MatrixResult(**{**dict(result), "plan": plan})

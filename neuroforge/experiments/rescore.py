@@ -2,19 +2,42 @@
 
 from pathlib import Path
 
+from filelock import Timeout
+
 from neuroforge.contracts.experiment_run import ExperimentPlan
 from neuroforge.contracts.experiments import CellScore, ExperimentConfig
 from neuroforge.contracts.scores import SCORER_NAMES
+from neuroforge.errors import ConflictError
 from neuroforge.experiments.files import write_whole
 from neuroforge.experiments.scores import NAME
+from neuroforge.storage.append_log import lock_of
 
 
-def drop_scores(directory: Path) -> int:
-    """Take out of scores.jsonl what scorers said; return how many. Raises DiskFull, StorageError: nothing has changed.
+def drop_scores(directory: Path, timeout_s: float = 30.0) -> int:
+    """Take out of scores.jsonl what scorers said; return how many.
 
-    The last line may be cut off by a crash; it goes too.
+    Nobody else writes meanwhile, or grades that people import then would be lost. The last line may be cut off by a
+    crash; it goes too.
+
+    Args:
+        timeout_s: How long another writer is waited for.
+    Raises:
+        ConflictError: Another process still writes scores.
+        DiskFull, StorageError: Nothing has changed.
     """
     path = directory / NAME
+    lock = lock_of(path)
+    try:
+        lock.acquire(timeout=timeout_s, poll_interval=0.02)
+    except Timeout as error:
+        raise ConflictError(f"{path}: another process is writing it; wait for it") from error
+    try:
+        return _drop(path)
+    finally:
+        lock.release()
+
+
+def _drop(path: Path) -> int:
     if not path.is_file():
         return 0
     lines = path.read_bytes().splitlines(keepends=True)

@@ -88,7 +88,7 @@ class ExperimentRunner:
             RequestError: A gate or planned pair names no variant.
             DiskFull: Too little room for what would come.
         """
-        self._acquire()
+        self.hold()
         with self._disk():
             await asyncio.to_thread(wait_for_writers, self.directory)
             hosted = await self._parts.hosted.models()
@@ -109,7 +109,7 @@ class ExperimentRunner:
             DiskFull: Replies could not be kept; what is journalled is whole, run it again when there is room.
             NeuroForgeError: What the scorer raised; replies are safe.
         """
-        self._acquire()
+        self.hold()
         self._ledger = Ledger.start(self.directory, plan.config.budget, self._parts.now)
         if self._is_cancelled:  # while it was planned, before there was a ledger to stop
             self._ledger.stop("cancelled")
@@ -149,6 +149,16 @@ class ExperimentRunner:
         self._is_cancelled = True
         if (ledger := self._ledger) is not None:
             ledger.stop("cancelled")
+
+    def hold(self) -> None:
+        """Keep other processes out of the directory until `close`. Raises ConflictError: one works in it."""
+        if self._lock.is_locked:
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise ConflictError(f"{self.directory}: another process runs this experiment") from error
 
     def close(self) -> None:
         """Let other processes work in the directory."""
@@ -220,15 +230,6 @@ class ExperimentRunner:
         async with aclosing(self._parts.executor.execute(lane)) as finished:
             async for replies in finished:
                 session.take(replies)
-
-    def _acquire(self) -> None:
-        if self._lock.is_locked:
-            return
-        self.directory.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise ConflictError(f"{self.directory}: another process runs this experiment") from error
 
     def _tell(self, progress: Progress) -> None:
         self._write_progress(progress)

@@ -38,13 +38,17 @@ class RunSession:
         """Models that were not asked any more, with why."""
 
     async def resume(self) -> None:
-        """Count what earlier runs found, and let the cache have it."""
+        """Count what earlier runs found, and let the cache have it.
+
+        A failure that may pass is not counted where its cell is asked again; a rescore asks nothing, and counts it.
+        """
+        is_all = not self._plan.lanes and self._cache is None
         index = await asyncio.to_thread(JournalIndex, self._directory)
         scores = await asyncio.to_thread(ScoreIndex, self._directory)
         for cells in read_matrix(self._directory):
             for cell in cells:
                 self._place_by_cell[cell.cell_id] = cell.item_index * len(self._plan.variants) + cell.variant_index
-            settled = list(index.read([cell.cell_id for cell in cells if index.is_settled(cell.cell_id)]))
+            settled = list(index.read([cell.cell_id for cell in cells if is_all or index.is_settled(cell.cell_id)]))
             self._tracker.count_earlier(settled)
             if self._cache is not None:
                 self._cache.put(settled)

@@ -10,16 +10,17 @@ from neuroforge.contracts.experiment_desk import HumanLabel, LabelSheet, Tracked
 from neuroforge.contracts.experiment_run import MatrixResult
 from neuroforge.contracts.experiments import Budget, CellScore
 from neuroforge.contracts.scores import Score
-from neuroforge.errors import ConflictError, DiskFull, NotFound, RequestError, StorageError
+from neuroforge.errors import ConflictError, DiskFull, EngineUnavailable, NotFound, RequestError, StorageError
 from neuroforge.experiments.analyse import ResultAnalyzer
 from neuroforge.experiments.labels import export_labels, import_labels
 from neuroforge.experiments.pipeline import ExperimentationPlatform
 from neuroforge.experiments.publish import Publisher
 from neuroforge.experiments.report import ReportGenerator
+from neuroforge.experiments.rescore import drop_scores
 from neuroforge.experiments.run import ExperimentRunner
-from neuroforge.experiments.scores import ScoreIndex, ScoreLog
+from neuroforge.experiments.scores import NAME, ScoreIndex, ScoreLog
 from neuroforge.storage.objects import DirectoryObjects
-from tests.unit.experiments.run_fakes import Bench, FakeHosted, config, items, status
+from tests.unit.experiments.run_fakes import Bench, FakeHosted, config, failing, items, status
 
 JUDGED = JudgeReport(judge_model="j", n_judged=4, is_trusted=True, note="agrees with people")
 
@@ -116,6 +117,32 @@ async def test_a_rescore_of_a_stopped_run_leaves_its_open_cells_open(study: Stud
     stopped = await study.platform.run_experiment(config("a", "b", budget=Budget(max_calls=5)), items(6))
     result = await study.platform.rescore()
     assert (stopped.state, result.state, study.bench.caller.n_calls) == ("interrupted", "interrupted", 5)
+
+
+async def test_a_rescore_leaves_a_finished_run_done_with_its_errors(study: Study) -> None:
+    study.bench.caller.behave = failing(EngineUnavailable("gone"), "b")
+    first = await study.platform.run_experiment(config("a", "b"), items(3))
+    result = await study.platform.rescore()
+    assert (first.state, result.state) == ("done", "done")
+    assert (result.progress.n_done, result.progress.n_errors) == (6, 3)
+
+
+async def test_a_rescore_touches_no_score_while_another_process_runs_the_experiment(study: Study) -> None:
+    await study.platform.run_experiment(config("a", "b"), items(6))
+    before = (study.directory / NAME).read_bytes()
+    other = ExperimentationPlatform(study.bench.runner(), None, study.steps, ResultAnalyzer(), ReportGenerator())
+    with pytest.raises(ConflictError, match="another process runs this experiment"):
+        await other.rescore()
+    assert (study.directory / NAME).read_bytes() == before
+
+
+async def test_scores_are_not_dropped_while_labels_are_imported(study: Study) -> None:
+    await study.platform.run_experiment(config("a", "b"), items(6))
+    importing = ScoreLog(study.directory)
+    with pytest.raises(ConflictError, match=r"scores\.jsonl: another process is writing it"):
+        drop_scores(study.directory, timeout_s=0.0)
+    importing.close()
+    assert drop_scores(study.directory, timeout_s=0.0) == 12
 
 
 async def test_a_rescore_keeps_what_people_said(study: Study) -> None:
