@@ -97,20 +97,20 @@ class ExperimentQueue:
         directory = self._shelf.new_directory(now_s)
         try:
             estimate = await self._launcher.check(config, directory)
+            status = ExperimentStatus(
+                id=directory.name,
+                name=config.name,
+                state="queued",
+                config=config,
+                created_at_s=now_s,
+                estimate=estimate,
+                directory=str(directory),
+                rerun_of=rerun_of,
+            )
+            return self._queue(status, "run")
         except BaseException:
             self._shelf.drop(directory)
             raise
-        status = ExperimentStatus(
-            id=directory.name,
-            name=config.name,
-            state="queued",
-            config=config,
-            created_at_s=now_s,
-            estimate=estimate,
-            directory=str(directory),
-            rerun_of=rerun_of,
-        )
-        return self._queue(status, "run")
 
     async def status(self, experiment_id: str) -> ExperimentStatus:
         """See ExperimentRuns."""
@@ -213,11 +213,12 @@ class ExperimentQueue:
 
     def _end(self, experiment_id: str, end: RunEnd) -> ExperimentStatus:
         status = self._shelf.find(experiment_id)
-        values = {**dict(status), **dict(end), "ended_at_s": self._now_s()}
+        ended = ExperimentStatus(**{**dict(status), **dict(end), "ended_at_s": self._now_s()})
         logger.info("experiment ended", extra={"experiment_id": experiment_id, "state": end.state})
         try:
-            self._shelf.save(ExperimentStatus(**values))
+            self._shelf.save(ended)
         except NeuroForgeError as error:
+            self._shelf.remember(ended)
             logger.exception("an experiment's end is not on disk", extra={"reason": error.code})
         return self._shelf.find(experiment_id)
 

@@ -62,12 +62,16 @@ class Shelf:
         """Keep it; the progress stays in the runner's own file.
 
         Raises:
-            DiskFull, StorageError: It is not on disk, so a restart will not know of it.
+            DiskFull, StorageError: It is not on disk; what stood before still counts.
         """
         kept = ExperimentStatus(**{**dict(status), "progress": None})
-        self._by_id[kept.id] = kept
         write_whole(self._root / kept.id / STATUS_FILE, kept.model_dump_json(indent=2).encode())
+        self._by_id[kept.id] = kept
         return status
+
+    def remember(self, status: ExperimentStatus) -> None:
+        """Let it count although it is not on disk: a restart will not know of it."""
+        self._by_id[status.id] = ExperimentStatus(**{**dict(status), "progress": None})
 
     def find(self, experiment_id: str) -> ExperimentStatus:
         """As it stands now, with the runner's progress. Raises NotFound."""

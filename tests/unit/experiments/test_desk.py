@@ -1,5 +1,9 @@
 import asyncio
+import errno
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,7 @@ from neuroforge.contracts.experiments import (
     ExperimentStatus,
     Progress,
 )
-from neuroforge.errors import ConflictError, EngineUnavailable, NotFound, RequestError, StorageError
+from neuroforge.errors import ConflictError, DiskFull, EngineUnavailable, NotFound, RequestError, StorageError
 from neuroforge.experiments.desk import ExperimentQueue, RunningExperiment
 from neuroforge.experiments.shelf import PROGRESS_FILE, Shelf
 
@@ -97,6 +101,16 @@ class Bench:
 async def settle() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    def refuse(_file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        yield
 
 
 @pytest.fixture
@@ -201,6 +215,26 @@ async def test_an_end_that_cannot_be_written_is_known_and_the_next_one_starts(be
     shutil.rmtree(tmp_path / first)
     await bench.end(first)
     assert (bench.state(first), bench.state(second)) == ("done", "running")
+
+
+async def test_what_cannot_be_queued_for_want_of_room_keeps_its_state_and_is_resumed_later(
+    bench: Bench,
+) -> None:
+    found = await bench.start()
+    bench.launcher.processes[found].die()
+    await settle()
+    with full_disk(), pytest.raises(DiskFull):
+        await bench.queue.resume(found)
+    assert bench.state(found) == "interrupted"
+    await bench.queue.resume(found)
+    await settle()
+    assert (bench.state(found), len(bench.launcher.launched)) == ("running", 2)
+
+
+async def test_a_start_for_which_there_is_no_room_leaves_nothing_behind(bench: Bench, tmp_path: Path) -> None:
+    with full_disk(), pytest.raises(DiskFull):
+        await bench.queue.start(CONFIG)
+    assert (bench.shelf.everything(), list(tmp_path.glob("exp-*"))) == ((), [])
 
 
 async def test_a_process_that_raises_fails_its_experiment(bench: Bench) -> None:
