@@ -32,8 +32,9 @@ MAX_ATTEMPTS_WHEN_FULL = 10
 """Of calls that were refused for want of room: waiting helps."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 _OPERATORS_MATTER = (AuthenticationError, PermissionDenied, ModelNotFound)
-GIVE_UP_AFTER = 6
-"""Cells in a row that failed, all attempts of each, after which a model counts as down for this run."""
+GIVE_UP_AFTER, GIVE_UP_AFTER_S = 6, 60.0
+"""Cells in a row that failed, all attempts of each, and time since its last answer (or the run's start), after both of
+which a model counts as down for this run: a gateway that starts again is away for some seconds only."""
 
 
 class CellCaller(Protocol):
@@ -51,6 +52,8 @@ class _Contestant:
     model: LaneModel
     gate: SlotGate
     down: str | None
+    answered_at_s: float
+    """By the asker's clock; the run's start before its first answer."""
     n_failed_in_a_row: int = 0
 
     @property
@@ -87,8 +90,10 @@ class CellAsker:
         self._answered = JournalIndex(directory, lane.writer)
         self._journal = ReplyJournal(directory, writer, self._clocks.clock)
         self._turnstile = Turnstile() if lane.is_exclusive else None
+        begun_s = self._clocks.clock()
         self._contestants = {
-            one.model_id: _Contestant(one, SlotGate(one.n_slots, one.n_slots_max), one.down) for one in lane.models
+            one.model_id: _Contestant(one, SlotGate(one.n_slots, one.n_slots_max), one.down, begun_s)
+            for one in lane.models
         }
 
     def close(self) -> None:
@@ -160,6 +165,7 @@ class CellAsker:
         self._ledger.spend(usage.n_prompt_tokens + usage.n_completion_tokens, cost_usd)
         contestant.gate.answered()
         contestant.n_failed_in_a_row = 0
+        contestant.answered_at_s = self._clocks.clock()
         return {
             "reply": heard.reply,
             "tool_calls": heard.tool_calls,
@@ -176,7 +182,8 @@ class CellAsker:
     def _failed(self, error: NeuroForgeError, contestant: _Contestant) -> None:
         """What the request itself is to blame for says nothing of the model."""
         contestant.n_failed_in_a_row = contestant.n_failed_in_a_row + 1 if _may_pass(error) else 0
-        if contestant.n_failed_in_a_row >= GIVE_UP_AFTER:
+        silent_s = self._clocks.clock() - contestant.answered_at_s
+        if contestant.n_failed_in_a_row >= GIVE_UP_AFTER and silent_s >= GIVE_UP_AFTER_S:
             contestant.down = contestant.down or error.message
 
 

@@ -227,8 +227,42 @@ async def test_a_model_that_is_down_for_good_leaves_the_others(tmp_path: Path) -
     assert Counter(row["model_id"] for row in rows if row["error_code"]) == {"b": 50}
     assert {row["score"] for row in rows if row["model_id"] == "a"} == {1.0}
     n_asked_of_b = sum(request.cell.model_id == "b" for request in bench.caller.asked)
-    assert n_asked_of_b <= 3 * (6 + 2)  # attempts x (cells until it is given up + those in flight)
+    assert n_asked_of_b <= 3 * (20 + 2)  # attempts x (cells of 3 s each in 60 s + those in flight)
     assert "b: gone" in result.down["b"]
+
+
+async def test_a_model_that_is_away_for_less_than_a_minute_is_not_given_up(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    back_at_s = bench.clock() + 45
+
+    def behave(_request: CellRequest) -> str:
+        if bench.clock() < back_at_s:
+            raise EngineUnavailable("the gateway starts again")
+        return "yes"
+
+    bench.caller.behave = behave
+    result = await bench.run(config(), items(50))
+    failed = [row for row in rows_of(result) if row["error_code"]]
+    assert result.down == {}
+    assert len(failed) == 14  # two at a time: of 3 s each while it is away, and the third attempt ends it
+    bench.caller.behave = lambda _request: "yes"
+    assert (await bench.run(config())).progress.n_errors == 0
+
+
+async def test_a_minute_counts_from_the_last_answer(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+
+    def behave(request: CellRequest) -> str:
+        if request.cell.item_id in {"q0", "q1"}:
+            bench.clock.advance(100.0)
+            return "yes"
+        if int(request.cell.item_id[1:]) < 10:
+            raise EngineUnavailable("away for a moment")
+        return "yes"
+
+    bench.caller.behave = behave
+    result = await bench.run(config(concurrency=1), items(12))
+    assert (result.down, result.progress.n_errors) == ({}, 8)
 
 
 async def test_a_model_that_is_not_loaded_is_woken_first(tmp_path: Path) -> None:
