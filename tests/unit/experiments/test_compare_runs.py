@@ -33,6 +33,20 @@ async def test_only_common_items_count_and_other_settings_are_noted(tmp_path: Pa
     assert found.comparisons[0].verdict == "no_difference_shown"
 
 
+async def test_an_id_that_stands_for_another_question_is_not_paired_and_is_told(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, hosted=FakeHosted(status("a")))
+    changed = [item(0, query="Another?"), item(1, references=("no",)), item(2, fields={"passage": "new"})]
+    retold = [item(3, fields={"task": "math"}, task="math"), *items(12)[4:]]
+    first = Path((await bench.run(config("a"), items(12), "exp-1")).cells).parent
+    second = Path((await bench.run(config("a"), [*changed, *retold], "exp-2")).cells).parent
+    found = compare_runs(first, second)
+    note = "not compared, since the same id stands for another content: 3 of the items"
+    assert (found.n_common_items, found.notes) == (9, (note,))
+    only_changed = Path((await bench.run(config("a"), changed, "exp-3")).cells).parent
+    with pytest.raises(RequestError, match=r"0 items in common \(not compared, .* 3 of the items\)"):
+        compare_runs(first, only_changed)
+
+
 async def test_without_anything_in_common_both_are_named(tmp_path: Path) -> None:
     first = await run(tmp_path, "exp-1", True, config("a"))
     with pytest.raises(RequestError, match="exp-1 has a and exp-2 has b"):
