@@ -85,3 +85,5 @@ def print_estimate(estimate: "CostEstimate", to_stderr: bool = False) -> None:
         f"at most ${estimate.cost_usd_max:.4g}; time {duration}",
         err=to_stderr,
     )
+    for note in estimate.notes:
+        typer.echo(f"note: {note}", err=to_stderr)

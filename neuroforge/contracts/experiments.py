@@ -261,6 +261,8 @@ class CostEstimate(Contract):
     cost_usd_max: float = Field(ge=0)
     duration_s: float | None = Field(default=None, ge=0)
     """From the models' live statistics; None where none are known."""
+    notes: tuple[str, ...] = ()
+    """What it leaves out, such as a judge's calls."""
 
 
 ExperimentState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
@@ -283,6 +285,6 @@ class ExperimentStatus(Contract):
     """On the server: journal, Parquet, analysis, report."""
     rerun_of: str | None = None
     notes: tuple[str, ...] = ()
-    """What did not go as wished and did not end it, such as a tracker that was down."""
+    """What did not go as wished and did not end it, such as a tracker that was down, and what no budget held."""
     tracked_at: str | None = None
     """Address of its run in the tracker."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from neuroforge.contracts.chat import CHARACTERS_PER_TOKEN
 from neuroforge.contracts.experiment_run import ModelFacts
-from neuroforge.contracts.experiments import CellRequest, CostEstimate
+from neuroforge.contracts.experiments import CellRequest, CostEstimate, ExperimentConfig
+from neuroforge.experiments.beside_budget import not_in_estimate
 from neuroforge.experiments.facts import lane_model
 from neuroforge.experiments.matrix import count_characters
 
@@ -37,7 +38,7 @@ class Estimator:
         return sum(one.n_calls * 1024 + one.n_completion_tokens_max for one in self.sum_by_model.values())
 
     def estimate(
-        self, models: Iterable[ModelFacts], n_cells: int, n_cached: int, is_in_turn: bool, concurrency: int | None
+        self, models: Iterable[ModelFacts], n_cells: int, n_cached: int, is_in_turn: bool, config: ExperimentConfig
     ) -> CostEstimate:
         """Return the whole.
 
@@ -45,7 +46,7 @@ class Estimator:
             is_in_turn: Whether models answer one after another.
         """
         sums = [(model, self.sum_by_model[model.model_id]) for model in models if model.model_id in self.sum_by_model]
-        seconds = [_duration_s(model, one, concurrency) for model, one in sums]
+        seconds = [_duration_s(model, one, config.concurrency) for model, one in sums]
         known = [one for one in seconds if one is not None]
         total_s = sum(known) if is_in_turn else max(known, default=0.0)
         return CostEstimate(
@@ -58,6 +59,7 @@ class Estimator:
                 model.price.cost_usd(one.n_prompt_tokens, one.n_completion_tokens_max) for model, one in sums
             ),
             duration_s=total_s if len(known) == len(seconds) else None,
+            notes=not_in_estimate(config),
         )
 
 

@@ -9,6 +9,7 @@ from neuroforge.contracts.experiment_desk import RunEnd, TrackedRun
 from neuroforge.contracts.experiments import ExperimentState
 from neuroforge.contracts.ports_experiments import ExperimentTracker, ObjectStore
 from neuroforge.errors import NeuroForgeError
+from neuroforge.experiments.beside_budget import not_within_budget
 from neuroforge.experiments.pipeline import FinishedExperiment, result_files
 
 logger = logging.getLogger(__name__)
@@ -23,8 +24,8 @@ class Publisher:
         self._objects = objects
 
     async def publish(self, finished: FinishedExperiment) -> RunEnd:
-        """Keep the files, then tell the tracker; return how the experiment ended, with a note of what failed."""
-        state, notes = finished.results.state, list[str]()
+        """Keep the files, then tell the tracker; return how it ended, with notes: what failed, what no budget held."""
+        state, notes = finished.results.state, list(not_within_budget(finished.results.plan.config))
         for path in result_files(finished):
             try:
                 await asyncio.to_thread(

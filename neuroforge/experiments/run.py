@@ -186,9 +186,7 @@ class ExperimentRunner:
     def _as_plan(
         self, config: ExperimentConfig, models: tuple[ModelFacts, ...], n_items: int, layout: Layout
     ) -> ExperimentPlan:
-        estimate = layout.estimator.estimate(
-            models, layout.n_cells, layout.n_cached, is_in_turn(config), config.concurrency
-        )
+        estimate = layout.estimator.estimate(models, layout.n_cells, layout.n_cached, is_in_turn(config), config)
         return ExperimentPlan(
             id=self.directory.name,
             directory=str(self.directory),

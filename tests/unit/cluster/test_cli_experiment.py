@@ -13,7 +13,7 @@ from cluster.cli.experiment_progress import progress_text, seconds_text
 from cluster.cli.label_files import read_labels, write_tasks
 from neuroforge.contracts.analysis import Analysis, GateResult, MetricSummary
 from neuroforge.contracts.experiment_desk import HumanLabel, LabelTask
-from neuroforge.contracts.experiments import ExperimentStatus, Gate, Progress
+from neuroforge.contracts.experiments import CostEstimate, ExperimentStatus, Gate, Progress
 from neuroforge.contracts.rules import Estimate
 from neuroforge.errors import DataError
 from tests.unit.cluster.cli_runner import Cli, cells
@@ -77,6 +77,13 @@ def test_a_run_shows_the_estimate_and_what_was_found(cli: Cli, gateway: Loopback
         "small", "quality", "0.620 [0.500, 0.730]", "1-2", "20", "0", "0"
     ]  # fmt: skip
     assert sent(gateway) == ["POST /estimate", "POST ", "GET /exp-1", "GET /exp-1", "GET /exp-1/analysis"]
+
+
+def test_what_the_estimate_leaves_out_is_printed_below_it(cli: Cli, gateway: Loopback) -> None:
+    told = CostEstimate(**{**dict(COST), "notes": ("judge calls (big) are not in this estimate",)})
+    gateway.answer("POST", f"{PATH}/estimate", body(told))
+    lines = cli("experiment", "run", "exp.yaml", "--dry-run").stdout.splitlines()
+    assert lines[1:] == ["note: judge calls (big) are not in this estimate"]
 
 
 def test_a_dry_run_starts_nothing(cli: Cli, gateway: Loopback) -> None:

@@ -8,7 +8,7 @@ import pytest
 from neuroforge.contracts.analysis import Analysis, BenchmarkScore, JudgeReport
 from neuroforge.contracts.experiment_desk import HumanLabel, LabelSheet, TrackedRun
 from neuroforge.contracts.experiment_run import MatrixResult
-from neuroforge.contracts.experiments import Budget, CellScore
+from neuroforge.contracts.experiments import Budget, CellScore, Judge
 from neuroforge.contracts.scores import Score
 from neuroforge.errors import ConflictError, DiskFull, EngineUnavailable, NotFound, RequestError, StorageError
 from neuroforge.experiments.analyse import ResultAnalyzer
@@ -204,6 +204,20 @@ async def test_aggregates_with_intervals_are_tracked_and_files_are_kept(study: S
     assert [one.rpartition("/")[2] for one in store.list("experiments/")] == [
         "analysis.json", "cells.parquet", "report.html", "report.md",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("budget", "n_notes"), [(Budget(max_calls=99), 1), (Budget(), 0)])
+async def test_judge_calls_beside_a_budget_are_told_in_estimate_report_and_status(
+    study: Study, tmp_path: Path, budget: Budget, n_notes: int
+) -> None:
+    asked = config("a", judge=Judge(model_id="b", allow_same_family=True), scorer="judge", budget=budget)
+    results = await study.platform.run_experiment(asked, items(6))
+    finished = await study.platform.finish(results)
+    end = await Publisher(None, DirectoryObjects(tmp_path / "store")).publish(finished)
+    note = "judge calls are not within the budget: it limits what the contestants take, not b"
+    assert results.plan.estimate.notes == ("judge calls (b) are not in this estimate", *[note][:n_notes])
+    assert end.notes == (note,) * n_notes
+    assert finished.analysis.notes.count(f"J{note[1:]}.") == n_notes
 
 
 async def test_what_fails_after_the_report_is_a_note(study: Study) -> None:
