@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 from neuroforge.experiments.journal import JournalIndex
 from tests.counting_engine import CountingEngine
 
-N_KILLS = 20
 SAME = ("cell_id", "item_id", "variant_id", "reply", "score", "answer", "finish_reason", "error_code", "cost_usd")
 """Columns that do not tell the time."""
 
@@ -55,14 +54,14 @@ class MatrixCommand:
         return found
 
 
-def kill_at_random(command: MatrixCommand, engine: CountingEngine, n_cells: int, seed: int) -> int:
-    """Kill N_KILLS runs: each after a random number of calls, or, one in four, of seconds. Returns kills amid calls."""
+def kill_at_random(command: MatrixCommand, engine: CountingEngine, n_cells: int, n_kills: int, seed: int) -> int:
+    """Kill so many runs: each after a random number of calls, or, one in four, of seconds. Returns kills amid calls."""
     draw = random.Random(seed)
     n_amid = 0
-    for number in range(N_KILLS):
+    for number in range(n_kills):
         run = command.start()
         left = n_cells - len(JournalIndex(command.directory))
-        wanted = engine.n_calls + draw.randint(1, max(1, left // (N_KILLS - number)))
+        wanted = engine.n_calls + draw.randint(1, max(1, left // (n_kills - number)))
         until_s = time.monotonic() + (draw.uniform(0.2, 2.0) if number % 4 == 0 else 120.0)
         while engine.n_calls < wanted and time.monotonic() < until_s and run.poll() is None:
             time.sleep(0.001)  # watches another process

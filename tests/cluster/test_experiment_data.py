@@ -6,10 +6,12 @@ import pytest
 
 from tests.cluster.test_ray_for_users import ray_environment
 from tests.counting_engine import counting
-from tests.killed_matrix import N_KILLS, MatrixCommand, kill_at_random
+from tests.killed_matrix import MatrixCommand, kill_at_random
 from tests.server import RunningServer
 
 N_ITEMS, N_SLOTS, MODELS = 300, 4, "a,b"
+N_KILLS = 8
+"""Twenty, without Ray, are in tests/contract/test_experiment_killed.py; here each takes a driver's start."""
 
 
 def command(server: RunningServer, directory: Path, url: str, n_items: int = N_ITEMS) -> MatrixCommand:
@@ -17,12 +19,12 @@ def command(server: RunningServer, directory: Path, url: str, n_items: int = N_I
     return MatrixCommand(directory, url, n_items, "ray", MODELS, environment)
 
 
-@pytest.mark.timeout(900)  # 22 drivers that each connect to Ray
+@pytest.mark.timeout(900)  # ten drivers that each connect to Ray
 def test_a_killed_run_repeats_only_calls_in_flight(gateway: RunningServer, tmp_path: Path) -> None:
     n_cells = 2 * N_ITEMS
     with counting(MODELS.split(","), N_SLOTS, latency_s=0.02) as (engine, url):
         killed = command(gateway, tmp_path / "experiments" / "killed", url)
-        n_amid = kill_at_random(killed, engine, n_cells, seed=5)
+        n_amid = kill_at_random(killed, engine, n_cells, N_KILLS, seed=5)
         assert killed.finish() == f"done {n_cells}"
         n_calls = engine.n_calls
         whole = command(gateway, tmp_path / "experiments" / "whole", url)
@@ -34,6 +36,7 @@ def test_a_killed_run_repeats_only_calls_in_flight(gateway: RunningServer, tmp_p
     assert rows == whole.rows()
 
 
+@pytest.mark.timeout(600)  # a model is given up after a minute without an answer
 def test_a_dead_model_leaves_the_data_job_and_the_others(gateway: RunningServer, tmp_path: Path) -> None:
     with counting(MODELS.split(","), N_SLOTS) as (engine, url):
         engine.down.add("b")
