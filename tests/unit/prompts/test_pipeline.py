@@ -13,7 +13,8 @@ from neuroforge.contracts.experiments import Budget
 from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
 from neuroforge.errors import ConflictError, DataError
 from neuroforge.prompts.ask import Target
-from neuroforge.prompts.pipeline import RESULT, STATE, Contestants, PromptEngineeringCore
+from neuroforge.prompts.directory import RESULT, STATE
+from neuroforge.prompts.pipeline import Contestants, PromptEngineeringCore
 from tests.unit.prompts.fakes import FakeModels, score
 
 SEED = "Do it.\n\n{{ query }}"

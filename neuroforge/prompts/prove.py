@@ -1,0 +1,50 @@
+"""Finalists -> the best on the selection split -> against the seed on the untouched test."""
+
+import numpy as np
+
+from neuroforge.contracts.prompts import OptimizeConfig, PromptCandidate
+from neuroforge.prompts.evaluate import Evaluator
+from neuroforge.prompts.evolve import PromptEvolutionEngine
+from neuroforge.prompts.plan import N_FINALISTS
+from neuroforge.prompts.prepare import Prepared
+from neuroforge.prompts.program import program_id
+from neuroforge.prompts.promote import Verdict, find_leaks, judge_winner
+
+
+async def select_winner(engine: PromptEvolutionEngine, evaluator: Evaluator, prepared: Prepared) -> PromptCandidate:
+    """Return the finalist that is best on items that the search has not seen; the seed stands among them."""
+    seed = engine.state.candidates[0]
+    finalists = list(dict.fromkeys([seed.id, *(one.id for one in engine.ranking()[:N_FINALISTS])]))
+    ids = tuple(item.id for item in prepared.splits["selection"])
+    means = {}
+    for one in finalists:
+        results = await evaluator.results_of(engine.state.candidate(one).program, ids)
+        fitness = [result.fitness for result in results if result.fitness is not None]
+        means[one] = float(np.mean(fitness)) if fitness else float("-inf")
+    return engine.state.candidate(max(finalists, key=lambda one: means[one]))
+
+
+async def prove_winner(
+    config: OptimizeConfig, winner: PromptCandidate, evaluator: Evaluator, prepared: Prepared
+) -> Verdict:
+    """Return what the test items say; this is the only look at them."""
+    test = prepared.splits["test"]
+    leaks = find_leaks(winner.program, test, prepared.splits["search"])
+    if winner.id == program_id(prepared.seed):
+        return Verdict(
+            is_promoted=False,
+            improvement=None,
+            sentence="on items that the search had not seen nothing was better than the seed: the seed stays",
+            warnings=leaks,
+        )
+    ids = tuple(item.id for item in test)
+    mine = await evaluator.results_of(winner.program, ids)
+    seeds = await evaluator.results_of(prepared.seed, ids)
+    verdict = judge_winner(
+        {one.item_id: one.score for one in mine},
+        {one.item_id: one.score for one in seeds},
+        {item.id: item.group for item in test},
+        config.alpha,
+        np.random.default_rng(config.seed),
+    )
+    return Verdict(**{**dict(verdict), "warnings": leaks})
