@@ -163,13 +163,14 @@ class Lessons:
             found = OnlinePosterior.from_bytes(saved.online) if saved.online else None  # empty after a purge
         except DataError as error:
             logger.warning("the saved posterior cannot be read; learning anew", extra={"reason": error.message})
+        lessons, last_seq = self._store.missed_lessons(self._redo_seq, self._known_ids())
         if found is None or found.basis_id != self.fit_id or found.prior_variances.shape != prior.shape:
+            self._redo_seq = last_seq  # the redo log tells of outcomes that stand in the store: not to be learned twice
             self._relearn()
             return self.posterior
         # Configuration and defaults may have changed since; the evidence stands.
         found.prior_variances, found.half_life_s = prior, self._half_life_s
         self.posterior = found
-        lessons, last_seq = self._store.missed_lessons(self._redo_seq, self._known_ids())
         self.take((one for one in lessons if self.can_take(one.fit_id, one.basis, 0.0)), last_seq)
         return self.posterior
 
