@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import orjson
-from filelock import Timeout
 from pydantic import ValidationError
 
 from neuroforge.contracts.experiments import CellReply
 from neuroforge.contracts.ports import Clock
-from neuroforge.errors import ConflictError, DataError
-from neuroforge.storage.append_log import AppendLog, lock_of
+from neuroforge.errors import DataError
+from neuroforge.storage.append_log import AppendLog, wait_until_free
 
 FOLDER = "journal"
 _OFFSET_BITS = 44
@@ -113,18 +112,8 @@ class JournalIndex:
 
 
 def wait_for_writers(directory: Path, timeout_s: float = 30.0) -> None:
-    """Return when no process writes to the journal any more: one that was killed leaves its workers a moment.
-
-    Raises:
-        ConflictError: One still does.
-    """
-    for path in sorted((directory / FOLDER).glob("*.jsonl")):
-        lock = lock_of(path)
-        try:
-            lock.acquire(timeout=timeout_s, poll_interval=0.02)
-        except Timeout as error:
-            raise ConflictError(f"{path}: another process is writing it; wait for it") from error
-        lock.release()
+    """Return when no process writes to the journal any more. Raises ConflictError: one still does."""
+    wait_until_free((directory / FOLDER).glob("*.jsonl"), timeout_s)
 
 
 def next_run_number(directory: Path) -> int:

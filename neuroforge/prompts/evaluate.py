@@ -40,7 +40,6 @@ class Evaluator:
     concurrency: int
     spend: Spend = field(default_factory=Spend)
     on_result: Callable[[ItemResult], None] = lambda _result: None
-    _right: dict[str, tuple[PromptProgram, ItemResult]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Calls at once, over all trials."""
@@ -58,18 +57,25 @@ class Evaluator:
             tasks = [group.create_task(self._result(program, self.items[one])) for one in item_ids]
         return tuple(task.result() for task in tasks)
 
-    def bootstrapped(self) -> tuple[Demonstration, ...]:
-        """Return the model's own right answers with their steps, as examples to show; in the order of the items."""
+    def recall(self, trial: Trial) -> Evaluation:
+        """Return what the log holds of a trial that was evaluated, wherever that was; failed calls included.
+
+        Raises:
+            NotFound: It holds no answer to one of its items.
+        """
+        program = trial.candidate.program
+        return summarise(trial, [self.log.last(self.asker.key(program, self.items[one])) for one in trial.item_ids])
+
+    def bootstrapped(self, trials: Sequence[Trial]) -> tuple[Demonstration, ...]:
+        """Return the model's own right answers with their steps, as examples to show; in the order of the trials."""
         found = []
-        for item_id, (program, result) in sorted(self._right.items()):
-            item, steps = self.items[item_id], (result.reply or "").strip()
-            if program.reasoning_cue and steps and len(steps) <= LONGEST_REASONING:
-                answer = result.answer or item.references[0]
-                found.append(
-                    Demonstration(
-                        question=item.query, answer=answer, reasoning=steps, item_id=item_id, is_bootstrapped=True
-                    )
-                )
+        for trial in trials:
+            program = trial.candidate.program
+            for item in (self.items[one] for one in trial.item_ids) if program.reasoning_cue else ():
+                known = self.log.find(self.asker.key(program, item))
+                steps = "" if known is None or known.score != 1.0 else (known.reply or "").strip()
+                if known is not None and steps and len(steps) <= LONGEST_REASONING:
+                    found.append(_shown(item, known, steps))
         return tuple(found)
 
     async def _result(self, program: PromptProgram, item: DatasetItem) -> ItemResult:
@@ -82,8 +88,6 @@ class Evaluator:
                 task = self._asking[key] = asyncio.create_task(self._ask(program, item))
                 task.add_done_callback(lambda _task: self._asking.pop(key, None))
             known = await task
-        if known.score == 1.0:
-            self._right.setdefault(item.id, (program, known))
         return known
 
     async def _ask(self, program: PromptProgram, item: DatasetItem) -> ItemResult:
@@ -93,6 +97,11 @@ class Evaluator:
         self.spend.add(result)
         self.on_result(result)
         return result
+
+
+def _shown(item: DatasetItem, known: ItemResult, steps: str) -> Demonstration:
+    answer = known.answer or item.references[0]
+    return Demonstration(question=item.query, answer=answer, reasoning=steps, item_id=item.id, is_bootstrapped=True)
 
 
 def summarise(trial: Trial, results: Sequence[ItemResult]) -> Evaluation:

@@ -132,10 +132,11 @@ class PromptEvolutionEngine:
             self._add_child(program, wish.operator, wish.parents)
 
     def add_to_pool(self, more: Sequence[Demonstration]) -> None:
-        """Let operators show these too, from the next generation on."""
-        fresh = tuple(one for one in more if one not in self._state.pool)
+        """Let operators show these too, from the next generation on; the first of each item that a model answered."""
+        known = {_origin(one) for one in self._state.pool}
+        fresh = {_origin(one): one for one in reversed(more) if _origin(one) not in known}
         if fresh:
-            self._change(pool=(*self._state.pool, *fresh))
+            self._change(pool=(*self._state.pool, *reversed(fresh.values())))
 
     def ranking(self) -> tuple[PromptCandidate, ...]:
         """Return the elite, best first; before there is one, what has been measured."""
@@ -313,3 +314,7 @@ class PromptEvolutionEngine:
     def _change(self, **changes: Any) -> None:
         # Built from parts that are contracts already: validating thousands of candidates anew each step would cost.
         self._state = EvolutionState.model_construct(**{**dict(self._state), **changes})
+
+
+def _origin(one: Demonstration) -> tuple[str | None, str, bool]:
+    return one.item_id, one.question, one.is_bootstrapped

@@ -20,7 +20,7 @@ from neuroforge.prompts.plan import plan_run, search_calls
 from neuroforge.prompts.prepare import Prepared, prepare, seed_of
 from neuroforge.prompts.prove import prove_winner, select_winner
 from neuroforge.prompts.results import RESULTS, ResultLog
-from neuroforge.prompts.search import search
+from neuroforge.prompts.search import SearchDriver, search
 from neuroforge.prompts.space import build_space
 from neuroforge.prompts.suggest import Suggestions, suggest
 
@@ -48,6 +48,7 @@ class PromptEngineeringCore:
     score: ScoreReply
     contestants: Contestants
     on_step: Callable[[EvolutionState], None] = lambda _state: None
+    drive: SearchDriver = search
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
 
@@ -88,11 +89,10 @@ class PromptEngineeringCore:
         proposer = Proposer(self.client, suggestions.writers, lambda one: _failures(engine, evaluator, one))
 
         def save(state: EvolutionState) -> None:
-            engine.add_to_pool(evaluator.bootstrapped())
             write(directory / STATE, state.model_dump_json())
             self.on_step(state)
 
-        await search(engine, evaluator, proposer if suggestions.writers else None, save)
+        await self.drive(engine, evaluator, proposer if suggestions.writers else None, save)
         winner = await select_winner(engine, evaluator, prepared)
         verdict = await prove_winner(config, winner, evaluator, prepared)
         return Searched(engine, evaluator, proposer, winner, verdict)

@@ -18,7 +18,8 @@ from neuroforge.datasets.split import select_split
 from neuroforge.errors import DataError, ModelNotFound
 from neuroforge.prompts.ask import Models, Target
 from neuroforge.prompts.evolution_state import EvolutionState
-from neuroforge.prompts.pipeline import Contestants, PromptEngineeringCore
+from neuroforge.prompts.pipeline import Contestants, PromptEngineeringCore, ScoreReply
+from neuroforge.prompts.search import SearchDriver, search
 from neuroforge.scoring.pipeline import score_reply
 from neuroforge.scoring.sandbox import Sandbox
 
@@ -47,6 +48,7 @@ class OptimizationRun:
     sandbox: Sandbox
     directory: Path
     on_step: Callable[[EvolutionState], None] = lambda _state: None
+    drive: SearchDriver = search
 
 
 async def run_optimization(config: OptimizeConfig, run: OptimizationRun) -> OptimizationResult:
@@ -61,11 +63,17 @@ async def run_optimization(config: OptimizeConfig, run: OptimizationRun) -> Opti
         run.sandbox.check()
     contestants = await find_contestants(config, run.client, items)
 
-    async def score(item: DatasetItem, reply: str) -> Score:
-        return await asyncio.to_thread(score_reply, item, reply, run.sandbox)
-
-    core = PromptEngineeringCore(run.client, score, contestants, run.on_step)
+    core = PromptEngineeringCore(run.client, reply_scorer(run.sandbox), contestants, run.on_step, run.drive)
     return await core.optimize_prompt(config, items, run.directory)
+
+
+def reply_scorer(sandbox: Sandbox) -> ScoreReply:
+    """Return what judges a reply by its item's own scorer, in a thread."""
+
+    async def score(item: DatasetItem, reply: str) -> Score:
+        return await asyncio.to_thread(score_reply, item, reply, sandbox)
+
+    return score
 
 
 def load_items(config: OptimizeConfig, assets: Assets) -> tuple[DatasetItem, ...]:

@@ -1,23 +1,16 @@
 """The engine's questions -> evaluator and proposer -> its answers, until the search is over; saved as it goes."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from neuroforge.contracts.prompts import Evaluation, PromptCandidate, PromptProgram
+from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution_state import EvolutionState, Trial, Wish
 from neuroforge.prompts.evolve import PromptEvolutionEngine
 
 SaveState = Callable[[EvolutionState], None]
 """Called after each step; must keep it whole or not at all."""
-
-
-class EvaluatesTrials(Protocol):
-    """Whoever runs trials: in this process, or on the cluster."""
-
-    async def evaluate(self, trial: Trial) -> Evaluation:
-        """What the candidate got on the block."""
-        ...
 
 
 class Proposes(Protocol):
@@ -28,27 +21,45 @@ class Proposes(Protocol):
         ...
 
 
-async def search(
-    engine: PromptEvolutionEngine, evaluator: EvaluatesTrials, proposer: Proposes | None, save: SaveState
-) -> PromptEvolutionEngine:
-    """Run the search to its end, or on from where its state was saved; returns the engine.
+class SearchDriver(Protocol):
+    """Whoever takes a search to its end: `search` in this process, or Ray Tune on a cluster."""
 
-    All trials of a step run at once; their answers are told in the order in which they were asked, so that the state
-    that is saved does not depend on which comes first.
-    """
-    while True:
-        asked = engine.ask()
-        if asked.wishes:
-            await _fulfil(engine, asked.wishes, proposer)
-        elif asked.trials:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(evaluator.evaluate(trial)) for trial in asked.trials]
-            for task in tasks:
-                engine.tell(task.result())
-        else:
-            save(engine.state)
-            return engine
+    async def __call__(
+        self, engine: PromptEvolutionEngine, evaluator: Evaluator, proposer: Proposes | None, save: SaveState
+    ) -> PromptEvolutionEngine:
+        """Return the engine when its search is over; also goes on from where a state was saved."""
+        ...
+
+
+async def search(
+    engine: PromptEvolutionEngine, evaluator: Evaluator, proposer: Proposes | None, save: SaveState
+) -> PromptEvolutionEngine:
+    """Run the search to its end in this process. All trials of a step run at once."""
+    while trials := await next_trials(engine, proposer, save):
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(evaluator.evaluate(trial)) for trial in trials]
+        take_in(engine, evaluator, trials, [task.result() for task in tasks])
         save(engine.state)
+    return engine
+
+
+async def next_trials(engine: PromptEvolutionEngine, proposer: Proposes | None, save: SaveState) -> tuple[Trial, ...]:
+    """Return all trials of the next step, after fulfilling the wishes that stand before it; none = it is over."""
+    while (asked := engine.ask()).wishes:
+        await _fulfil(engine, asked.wishes, proposer)
+        save(engine.state)
+    if not asked.trials:
+        save(engine.state)
+    return asked.trials
+
+
+def take_in(
+    engine: PromptEvolutionEngine, evaluator: Evaluator, trials: Sequence[Trial], evaluations: Sequence[Evaluation]
+) -> None:
+    """Tell the engine a whole step in the order in which it was asked, so that nothing depends on who came first."""
+    for evaluation in evaluations:
+        engine.tell(evaluation)
+    engine.add_to_pool(evaluator.bootstrapped(trials))
 
 
 async def _fulfil(engine: PromptEvolutionEngine, wishes: tuple[Wish, ...], proposer: Proposes | None) -> None:

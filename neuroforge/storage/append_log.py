@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -107,6 +107,21 @@ class AppendLog:
 def lock_of(path: Path) -> FileLock:
     """Return the lock that a file's writer holds; it goes with the process."""
     return FileLock(f"{path}.lock")
+
+
+def wait_until_free(paths: Iterable[Path], timeout_s: float = 30.0) -> None:
+    """Return when no process writes to them any more: one that was killed leaves its workers a moment.
+
+    Raises:
+        ConflictError: One still does.
+    """
+    for path in sorted(paths):
+        lock = lock_of(path)
+        try:
+            lock.acquire(timeout=timeout_s, poll_interval=0.02)
+        except Timeout as error:
+            raise ConflictError(f"{path}: another process is writing it; wait for it") from error
+        lock.release()
 
 
 def _cut_torn_line(path: Path) -> None:

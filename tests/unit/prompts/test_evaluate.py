@@ -7,7 +7,7 @@ import pytest
 
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.prompts import PromptCandidate, PromptProgram
-from neuroforge.errors import DataError, EngineError
+from neuroforge.errors import DataError, EngineError, NotFound
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution_state import EvolutionSettings, EvolutionState, Trial
 from neuroforge.prompts.evolve import PromptEvolutionEngine
@@ -96,17 +96,41 @@ async def test_the_same_call_is_made_once_for_two_trials(make: Make) -> None:
     assert len(models.asked) == 5
 
 
+THINKING = PromptProgram(reasoning_cue="Think.")
+
+
 async def test_right_answers_with_steps_become_examples(make: Make) -> None:
     one = make(FakeModels())
-    await one.results_of(SEED, tuple(ITEMS)[:2])
-    assert one.bootstrapped() == (), "no steps were asked for"
+    plain, thinking = trial(n=2), trial(THINKING, n=2)
+    for asked in (plain, thinking):
+        await one.evaluate(asked)
 
-    await one.results_of(PromptProgram(reasoning_cue="Think."), tuple(ITEMS)[2:4])
-
-    assert [(shown.item_id, shown.reasoning, shown.is_bootstrapped) for shown in one.bootstrapped()] == [
-        ("i02", "yes", True),
-        ("i03", "yes", True),
+    assert one.bootstrapped([plain]) == (), "no steps were asked for"
+    assert [(shown.item_id, shown.reasoning, shown.is_bootstrapped) for shown in one.bootstrapped([thinking])] == [
+        ("i00", "yes", True),
+        ("i01", "yes", True),
     ]
+
+
+async def test_wrong_answers_become_no_examples(make: Make) -> None:
+    one = make(FakeModels(answer=lambda _prompt: "no"))
+    await one.evaluate(trial(THINKING))
+
+    assert one.bootstrapped([trial(THINKING)]) == ()
+
+
+async def test_a_trial_is_recalled_as_it_was_told_failed_calls_included(make: Make) -> None:
+    one = make(FakeModels(errors=[EngineError("broken")]))
+
+    told = await one.evaluate(trial())
+
+    assert one.recall(trial()) == told
+    assert told.scores.count(None) == 1
+
+
+async def test_a_trial_that_nobody_evaluated_cannot_be_recalled(make: Make) -> None:
+    with pytest.raises(NotFound, match="no log holds a result"):
+        make(FakeModels()).recall(trial())
 
 
 def test_a_log_of_something_else_is_refused_with_its_line(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from neuroforge.contracts.prompts import Evaluation, PromptProgram
+from neuroforge.contracts.prompts import Demonstration, Evaluation, PromptProgram
 from neuroforge.errors import DataError, NotFound
 from neuroforge.prompts.evolution_state import EvolutionSettings, EvolutionState
 from neuroforge.prompts.evolve import PromptEvolutionEngine
@@ -158,6 +158,17 @@ class TestOperators:
         one = run(engine(max_calls=1_500))
 
         assert one.ranking()[0] in one.front()
+
+    def test_of_one_items_right_answers_the_first_is_shown(self) -> None:
+        one = engine()
+        first, second = (
+            Demonstration(question="q1", answer="a1", reasoning=text, item_id="i1", is_bootstrapped=True)
+            for text in ("By one way.", "By another.")
+        )
+        one.add_to_pool([first, second])
+        one.add_to_pool([second])
+
+        assert one.state.pool == (*pool(), first)
 
     def test_wishes_are_answered_before_the_race_goes_on(self) -> None:
         one = run(engine(has_proposers=True, seed=3, population=20))
