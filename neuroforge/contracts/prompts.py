@@ -233,6 +233,10 @@ class PromptRelease(Contract):
     test_score: Estimate | None = None
     improvement: Estimate | None = None
     """Over the seed on the untouched test, paired."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """What else is known of it, for people and MLflow: data hash, scores, lineage."""
+    tracked_as: str | None = None
+    """Where MLflow keeps it, such as `prompts:/sense/3`; None = it is tracked nowhere."""
     created_at_s: float = Field(default=0.0, ge=0)
 
 
@@ -245,6 +249,8 @@ class PromptEntry(Contract):
     release: PromptRelease
     aliases: tuple[str, ...] = ()
     """Aliases that name this version now."""
+    shadow_of: tuple[str, ...] = ()
+    """Aliases beside whose version it is asked now."""
     state: PromptState = "stored"
     applied_at_s: float | None = None
     note: str | None = None

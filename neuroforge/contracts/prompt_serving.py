@@ -1,0 +1,90 @@
+"""How releases get into service: promotions, aliases, what gateways hold, and how a request names a prompt."""
+
+import hashlib
+import re
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from neuroforge.contracts.base import Contract
+from neuroforge.contracts.prompts import PROMPT_NAME, PromptReference, PromptRelease
+from neuroforge.errors import RequestError
+
+PRODUCTION = "production"
+"""The alias that is meant where none is named."""
+MODEL_PREFIX = "prompt:"
+"""Of `model` in a request that asks for a prompt: `prompt:name`, `prompt:name@alias`, `prompt:name@3`."""
+_NAME = re.compile(PROMPT_NAME)
+_RESERVED = re.compile(r"latest|v?[0-9]+")
+_GIVEN_BY_THE_STORE = {"version", "content_hash", "tracked_as", "created_at_s"}
+
+
+def _is_free(alias: str) -> str:
+    if _RESERVED.fullmatch(alias):
+        raise ValueError(f"{alias!r} reads as a version: take a word such as {PRODUCTION!r} or 'staging'")
+    return alias
+
+
+AliasName = Annotated[str, Field(pattern=PROMPT_NAME), AfterValidator(_is_free)]
+
+
+class PromptPromotion(Contract):
+    """POST /admin/v1/prompts/{name}/promote: a new release, or a version that is kept already."""
+
+    release: PromptRelease | None = None
+    version: int | None = Field(default=None, ge=1)
+    alias: AliasName = PRODUCTION
+    shadow_share: float | None = Field(default=None, gt=0, le=1)
+    """Ask it beside the alias's version for this share of its requests, and show its answers to nobody; None = it
+    answers from now on."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.release is None) == (self.version is None):
+            raise ValueError("give one of release and version")
+        return self
+
+
+class PromptAlias(Contract):
+    """What a name stands for now."""
+
+    name: str
+    alias: str
+    version: int = Field(ge=1)
+    shadow_version: int | None = Field(default=None, ge=1)
+    shadow_share: float = Field(default=0.0, ge=0, le=1)
+
+
+class PromptSnapshot(Contract):
+    """All that a gateway replica needs to serve prompts by name."""
+
+    revision: int = Field(ge=0)
+    """Grows with every change."""
+    releases: tuple[PromptRelease, ...] = ()
+    aliases: tuple[PromptAlias, ...] = ()
+
+
+def content_hash_of(release: PromptRelease) -> str:
+    """Return the SHA-256 of what is served: messages, variables and decoding."""
+    content = release.model_dump_json(include={"messages", "variables", "decoding"})
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def says_the_same(one: PromptRelease, other: PromptRelease) -> bool:
+    """Whether two releases differ in nothing but what the store and the registry gave them."""
+    return one.model_dump(exclude=_GIVEN_BY_THE_STORE) == other.model_dump(exclude=_GIVEN_BY_THE_STORE)
+
+
+def read_reference(text: str) -> PromptReference:
+    """Return what `name`, `name@alias` or `name@3` means.
+
+    Raises:
+        RequestError: It is none of them.
+    """
+    name, at, which = text.partition("@")
+    is_version = which.isascii() and which.isdigit() and int(which) > 0
+    if not _NAME.fullmatch(name) or (at and not is_version and not _NAME.fullmatch(which)):
+        raise RequestError(f"{text!r} names no prompt: write name, name@alias or name@version, such as sense@production")
+    if is_version:
+        return PromptReference(name=name, version=int(which))
+    return PromptReference(name=name, alias=which or None)
