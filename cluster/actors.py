@@ -29,6 +29,8 @@ from neuroforge.contracts.keys import (
     KeySpec,
 )
 from neuroforge.contracts.models import Capability, EngineKind, ModelEndpoint, ModelSpec, ModelStatus, ReplicaRange
+from neuroforge.contracts.prompt_serving import PromptPromotion
+from neuroforge.contracts.prompts import PromptEntry
 from neuroforge.contracts.routing import FleetSnapshot
 from neuroforge.engines.client import HttpEngineClient
 from neuroforge.errors import NeuroForgeError
@@ -74,6 +76,18 @@ class StateActor:
     def verify_audit(self) -> AuditVerdict:
         """See StateStore."""
         return self._state.verify_audit()
+
+    def list_prompts(self) -> tuple[PromptEntry, ...]:
+        """See PromptStore."""
+        return self._state.list_prompts()
+
+    def promote_prompt(self, name: str, promotion: PromptPromotion) -> PromptEntry:
+        """See PromptStore."""
+        return self._state.promote_prompt(name, promotion)
+
+    def rollback_prompt(self, name: str, alias: str, version: int | None) -> PromptEntry:
+        """See PromptStore."""
+        return self._state.rollback_prompt(name, alias, version)
 
     def list_specs(self) -> tuple[ModelSpec, ...]:
         """See ModelRegistry."""

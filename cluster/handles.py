@@ -17,6 +17,8 @@ from neuroforge.contracts.keys import (
     KeySpec,
 )
 from neuroforge.contracts.models import ModelSpec, ModelStatus, ReplicaRange
+from neuroforge.contracts.prompt_serving import PromptPromotion
+from neuroforge.contracts.prompts import PromptEntry
 from neuroforge.contracts.routing import FleetSnapshot
 from neuroforge.errors import EngineUnavailable, NeuroForgeError, StorageError
 
@@ -43,7 +45,7 @@ async def call(reference: Awaitable[T], what: str, timeout_s: float | None = CAL
 
 
 class StateHandle:
-    """StateStore and SpecStore, in the state actor."""
+    """StateStore, SpecStore and PromptStore, in the state actor."""
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
@@ -71,6 +73,18 @@ class StateHandle:
     async def verify_audit(self) -> AuditVerdict:
         """See StateStore."""
         return await call(self._actor.verify_audit.remote(), "the state actor")
+
+    async def list_prompts(self) -> tuple[PromptEntry, ...]:
+        """See PromptStore."""
+        return await call(self._actor.list_prompts.remote(), "the state actor")
+
+    async def promote_prompt(self, name: str, promotion: PromptPromotion) -> PromptEntry:
+        """See PromptStore."""
+        return await call(self._actor.promote_prompt.remote(name, promotion), "the state actor")
+
+    async def rollback_prompt(self, name: str, alias: str, version: int | None = None) -> PromptEntry:
+        """See PromptStore."""
+        return await call(self._actor.rollback_prompt.remote(name, alias, version), "the state actor")
 
     async def list_specs(self) -> tuple[ModelSpec, ...]:
         """See ModelRegistry."""

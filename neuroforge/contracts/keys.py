@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from neuroforge.contracts.base import Contract
+from neuroforge.contracts.prompt_serving import PromptSnapshot
 
 Scope = Literal["inference", "admin"]
 
@@ -107,10 +108,14 @@ class GatewayReport(Contract):
     replica_id: str
     audit: tuple[AuditEvent, ...] = ()
     usage: tuple[KeyUsage, ...] = ()
+    prompts_revision: int | None = None
+    """Of the prompts that it holds; None = it holds none yet."""
 
 
 class AuthSnapshot(Contract):
-    """What a gateway replica needs to answer without asking: all live keys, and what the other replicas counted."""
+    """What a gateway replica needs to answer without asking: live keys, what the others counted, prompts."""
 
     keys: tuple[ApiKey, ...] = ()
     usage_elsewhere: tuple[KeyUsage, ...] = ()
+    prompts: PromptSnapshot | None = None
+    """None = those that the replica holds are the newest."""

@@ -65,8 +65,11 @@ class PromptSnapshot(Contract):
 
 
 def content_hash_of(release: PromptRelease) -> str:
-    """Return the SHA-256 of what is served: messages, variables and decoding."""
-    content = release.model_dump_json(include={"messages", "variables", "decoding"})
+    """Return the SHA-256 of what is served: messages, variables and decoding.
+
+    Without defaults, so that a field which a later version knows does not change it.
+    """
+    content = release.model_dump_json(include={"messages", "variables", "decoding"}, exclude_defaults=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -84,7 +87,9 @@ def read_reference(text: str) -> PromptReference:
     name, at, which = text.partition("@")
     is_version = which.isascii() and which.isdigit() and int(which) > 0
     if not _NAME.fullmatch(name) or (at and not is_version and not _NAME.fullmatch(which)):
-        raise RequestError(f"{text!r} names no prompt: write name, name@alias or name@version, such as sense@production")
+        raise RequestError(
+            f"{text!r} names no prompt: write name, name@alias or name@version, such as sense@production"
+        )
     if is_version:
         return PromptReference(name=name, version=int(which))
     return PromptReference(name=name, alias=which or None)

@@ -3,7 +3,19 @@
 Names carry a prefix because a team's PostgreSQL database may hold other applications' tables.
 """
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 VERSION_TABLE = "alembic_version_neuroforge"
 """Not Alembic's default name: MLflow and Optuna use that one."""
@@ -181,3 +193,37 @@ live_test_units = Table(
     Column("at_s", Double, nullable=False, index=True),
 )
 """Hashes of sessions, users or requests that were observed: of each the first observation counts."""
+
+prompts = Table(
+    "nf_prompts",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("applied_at_s", Double),
+    Column("note", Text),
+    Column("release", Text, nullable=False),
+    UniqueConstraint("name", "version", name="nf_prompts_name_version"),
+)
+"""Rows are never deleted, so a name's version is given once; `release` is a PromptRelease as JSON and never changes."""
+
+prompt_aliases = Table(
+    "nf_prompt_aliases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("alias", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("trail", Text, nullable=False),
+    Column("shadow_version", Integer),
+    Column("shadow_share", Double, nullable=False),
+)
+"""`trail`: the versions that it named before, oldest first, as a JSON list; a rollback takes from its end."""
+
+prompts_head = Table(
+    "nf_prompts_head",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="nf_prompts_head_one_row"), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+)
+"""One row: grows with every change. Whoever changes a prompt or an alias locks it first."""

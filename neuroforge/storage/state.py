@@ -19,6 +19,8 @@ from neuroforge.contracts.keys import (
     KeyUsage,
 )
 from neuroforge.contracts.ports import Clock
+from neuroforge.contracts.prompt_serving import PromptPromotion
+from neuroforge.contracts.prompts import PromptEntry
 from neuroforge.storage.keys import KeyRevision
 from neuroforge.storage.store import SqlStore
 
@@ -48,9 +50,12 @@ class StateExchange:
         """
         with self._lock:
             keys = self._live_keys()  # before the append: a failure after it would make the caller log twice
+            is_newest = report.prompts_revision == self._store.prompts.revision()
+            prompts = None if is_newest else self._store.prompts.snapshot()
             self._store.append(report.audit)
             self._take(report)
-            return AuthSnapshot(keys=keys, usage_elsewhere=self._usage_elsewhere(report.replica_id))
+            usage = self._usage_elsewhere(report.replica_id)
+            return AuthSnapshot(keys=keys, usage_elsewhere=usage, prompts=prompts)
 
     def create_key(self, spec: KeySpec) -> CreatedKey:
         """As KeyStore. The caller reports who asked for it, as an audit event of its own."""
@@ -71,6 +76,18 @@ class StateExchange:
     def verify_audit(self, anchor: AuditHead | None = None) -> AuditVerdict:
         """As AuditLog."""
         return self._store.verify(anchor)
+
+    def list_prompts(self) -> tuple[PromptEntry, ...]:
+        """As PromptStore."""
+        return self._store.prompts.list_prompts()
+
+    def promote_prompt(self, name: str, promotion: PromptPromotion) -> PromptEntry:
+        """As PromptStore."""
+        return self._store.prompts.promote_prompt(name, promotion)
+
+    def rollback_prompt(self, name: str, alias: str, version: int | None = None) -> PromptEntry:
+        """As PromptStore."""
+        return self._store.prompts.rollback_prompt(name, alias, version)
 
     def _take(self, report: GatewayReport) -> None:
         self._usage_by_replica.setdefault(report.replica_id, {}).update(

@@ -1,10 +1,11 @@
-"""`open_store`: the one way to a database. Keys, audit log and desired models in one object."""
+"""`open_store`: the one way to a database. Keys, audit log, desired models and prompts in one object."""
 
 from neuroforge.contracts.ports import Clock
 from neuroforge.storage.audit import SqlAuditLog
 from neuroforge.storage.engine import Database, open_database
 from neuroforge.storage.keys import SqlKeyStore
 from neuroforge.storage.migrate import migrate
+from neuroforge.storage.prompts import SqlPrompts
 from neuroforge.storage.registry import SqlModelRegistry
 
 
@@ -13,6 +14,7 @@ class SqlStore(SqlKeyStore, SqlAuditLog, SqlModelRegistry):
 
     def __init__(self, database: Database, clock: Clock) -> None:
         SqlKeyStore.__init__(self, database, clock)
+        self.prompts = SqlPrompts(database, clock)
 
     def close(self) -> None:
         """Give all connections back; SQLite folds its write-ahead log into the file."""

@@ -3,6 +3,8 @@
 import pytest
 
 from neuroforge.contracts.keys import AuditEvent, GatewayReport, KeySpec, KeyUsage
+from neuroforge.contracts.prompt_serving import PromptPromotion
+from neuroforge.contracts.prompts import PromptMessage, PromptRelease
 from neuroforge.errors import StorageError
 from neuroforge.storage.state import StateExchange
 from neuroforge.storage.store import SqlStore
@@ -31,6 +33,21 @@ class TestExchange:
 
         assert [record.event for record in exchange.tail_audit(10)] == [event(1), event(2)]
         assert exchange.verify_audit().n_records == 2
+
+    def test_prompts_are_handed_on_to_whoever_does_not_hold_the_newest(self, exchange: StateExchange) -> None:
+        release = PromptRelease(name="p", messages=(PromptMessage(role="user", content="Hi"),), reason="first")
+        exchange.promote_prompt("p", PromptPromotion(release=release))
+
+        first = exchange.exchange(report("a")).prompts
+        assert first is not None
+        assert [one.name for one in first.releases] == ["p"]
+        known = GatewayReport(replica_id="a", prompts_revision=first.revision)
+        assert exchange.exchange(known).prompts is None
+
+        exchange.promote_prompt("p", PromptPromotion(version=1, alias="staging"))
+        newer = exchange.exchange(known).prompts
+        assert newer is not None
+        assert [one.alias for one in newer.aliases] == ["production", "staging"]
 
     def test_a_replica_sees_the_sum_of_the_others_only(self, exchange: StateExchange) -> None:
         exchange.exchange(report("a", used(1, 10)))
