@@ -51,6 +51,7 @@ class Work:
         self._lock = threading.Lock()
         self._end: RunEnd | None = None
         self._runner: ExperimentRunner | None = None
+        self._judge: LlmJudge | None = None
         self._is_cancelled = False
 
     def run(self) -> RunEnd:
@@ -65,6 +66,8 @@ class Work:
         self._is_cancelled = True
         if self._runner is not None:
             self._runner.cancel()
+        if self._judge is not None:
+            self._judge.cancel()
 
     async def _run_or_fail(self) -> RunEnd:
         try:
@@ -79,14 +82,17 @@ class Work:
         # Before anything is spent: settings that cannot be used would cost a run that is done.
         objects = open_objects(self._settings.storage.objects_url, self._settings.storage.home)
         async with _opened(self._settings, config, directory) as (runner, judge):
-            self._runner = runner
+            self._runner, self._judge = runner, judge
             if self._is_cancelled:
                 return RunEnd(state="cancelled")
             platform = ExperimentationPlatform(runner, judge, BenchmarkSuite(), ResultAnalyzer(), ReportGenerator())
-            results = await (platform.rescore() if self._action == "rescore" else platform.run_experiment(config))
+            is_run = self._action == "run"
+            results = await (platform.run_experiment(config) if is_run else platform.rescore())
             if results.state == "cancelled" or self._is_cancelled:
                 return RunEnd(state="cancelled")
-            finished = await platform.finish(results)
+            finished = await platform.finish(results, may_ask_judge=is_run)
+            if finished.results.state != "done" and self._is_cancelled:
+                return RunEnd(state="cancelled")
         tracking = self._settings.tracking
         tracker = MlflowTracker(tracking.url, self._settings.storage.home) if tracking.enabled else None
         return await Publisher(tracker, objects).publish(finished)

@@ -77,7 +77,7 @@ def start_and_follow(
 
 def resume(context: typer.Context, experiment_id: IdArgument, is_detached: DetachOption = False,
            as_json: JsonOption = False) -> None:  # fmt: skip
-    """Go on with the cells that are open, or that failed."""
+    """Go on with what is open: cells, those that failed, replies that the judge has not judged."""
     with shared(context).client(START_TIMEOUT_S) as client:
         follow(client, client.experiments.resume(experiment_id), is_detached, as_json)
 

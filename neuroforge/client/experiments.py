@@ -91,7 +91,7 @@ class Experiments:
         return self._sent(calls.act(experiment_id, "cancel"))
 
     def resume(self, experiment_id: str) -> ExperimentStatus:
-        """Ask the cells that are open. Raises NotFound, ConflictError: it runs, or none is."""
+        """Ask what is open, cells and judge. Raises NotFound, ConflictError: it runs, or nothing is."""
         return self._sent(calls.act(experiment_id, "resume"))
 
     def rescore(self, experiment_id: str) -> ExperimentStatus:

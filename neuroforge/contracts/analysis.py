@@ -103,6 +103,13 @@ class JudgeReport(Contract):
     is_trusted: bool
     """False when kappa is below .4: then no winner is named from its grades."""
     note: str
+    n_open: int = Field(default=0, ge=0)
+    """Replies that wait for its word: a call failed, the budget ended, or it was not asked."""
+    n_calls: int = Field(default=0, ge=0)
+    """In this run, attempts that failed included; 0 = it was not asked."""
+    n_tokens: int = Field(default=0, ge=0)
+    """What these calls took."""
+    cost_usd: float = Field(default=0.0, ge=0)
 
 
 class Analysis(Contract):

@@ -13,7 +13,7 @@ RunStop = Literal["max_calls", "max_tokens", "max_cost_usd", "max_duration", "ca
 
 
 class ModelFacts(Contract):
-    """One contestant as it is hosted when the run is set up."""
+    """One contestant, or the judge, as it is hosted when the run is set up."""
 
     model_id: str
     digest: str | None = None
@@ -43,6 +43,8 @@ class ExperimentPlan(Contract):
     config: ExperimentConfig
     variants: tuple[Variant, ...]
     models: tuple[ModelFacts, ...]
+    judge: ModelFacts | None = None
+    """None = no judge was asked for."""
     n_items: int = Field(ge=1)
     n_cells: int = Field(ge=1)
     n_settled: int = Field(default=0, ge=0)

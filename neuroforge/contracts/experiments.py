@@ -65,7 +65,7 @@ class DatasetSource(Contract):
 
 
 class Budget(Contract):
-    """Limits of a run; the cells that do not fit any more stay open, and a later run goes on with them."""
+    """Limits of a run, its judge included; what does not fit any more stays open, and a later run goes on with it."""
 
     max_calls: int | None = Field(default=None, ge=1)
     max_tokens: int | None = Field(default=None, ge=1)
@@ -262,7 +262,7 @@ class CostEstimate(Contract):
     duration_s: float | None = Field(default=None, ge=0)
     """From the models' live statistics; None where none are known."""
     notes: tuple[str, ...] = ()
-    """What it leaves out, such as a judge's calls."""
+    """What a reader should know of it, such as how many of the calls are a judge's."""
 
 
 ExperimentState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]

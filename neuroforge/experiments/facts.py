@@ -27,6 +27,20 @@ def find_models(hosted: Sequence[ModelStatus], config: ExperimentConfig) -> tupl
     return tuple(facts_of(by_id[model_id]) for model_id in config.models)
 
 
+def find_judge(hosted: Sequence[ModelStatus], config: ExperimentConfig) -> ModelFacts | None:
+    """Return the facts of the configuration's judge; None = it names none.
+
+    Raises:
+        ModelNotFound: It is not hosted: names the nearest.
+    """
+    if config.judge is None:
+        return None
+    by_id = {model.id: model for model in hosted}
+    if config.judge.model_id not in by_id:
+        raise _unknown(config.judge.model_id, sorted(by_id), "the judge ")
+    return facts_of(by_id[config.judge.model_id])
+
+
 def facts_of(model: ModelStatus) -> ModelFacts:
     """Return what its status tells."""
     return ModelFacts(
@@ -55,11 +69,11 @@ def lane_model(facts: ModelFacts, concurrency: int | None, down: str | None = No
     )
 
 
-def _unknown(model_id: str, known: list[str]) -> ModelNotFound:
+def _unknown(model_id: str, known: list[str], what: str = "") -> ModelNotFound:
     near = difflib.get_close_matches(model_id, known, n=2, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     return ModelNotFound(
-        f"the server does not host {model_id!r}; it hosts {', '.join(known) or 'nothing'}{hint}",
+        f"the server does not host {what}{model_id!r}; it hosts {', '.join(known) or 'nothing'}{hint}",
         model_id=model_id,
         known=known,
     )

@@ -6,26 +6,23 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from itertools import combinations
-from pathlib import Path
-from typing import Any, Protocol
 
 from neuroforge.contracts.analysis import JudgeReport
-from neuroforge.contracts.answers import content_of
-from neuroforge.contracts.base import JsonObject
-from neuroforge.contracts.experiment_run import ExperimentPlan, MatrixResult
+from neuroforge.contracts.experiment_run import MatrixResult
 from neuroforge.contracts.experiments import CellScore, Judge
 from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.scores import Score
-from neuroforge.errors import NeuroForgeError, UnsupportedParameter, first_of
+from neuroforge.errors import NeuroForgeError, first_of
 from neuroforge.experiments.compact import compact
 from neuroforge.experiments.family import relatives_of_judge
+from neuroforge.experiments.judge_estimate import CALLS_AT_ONCE
 from neuroforge.experiments.judge_report import report_on_judge
+from neuroforge.experiments.judge_session import JudgeModels, JudgeSession
 from neuroforge.experiments.judge_work import JudgedCell, read_work
 from neuroforge.experiments.scores import ScoreLog
 from neuroforge.experiments.verdicts import Verdict, VerdictLog, read_verdicts, score_cells
 from neuroforge.scoring.judge import (
     GRADE_SCHEMA,
-    MAX_TOKENS,
     PREFERENCE_SCHEMA,
     ask_for_grade,
     ask_for_preference,
@@ -33,38 +30,23 @@ from neuroforge.scoring.judge import (
     read_preference,
 )
 
-MAX_ATTEMPTS = 3
-MAX_FAILURES = 5
-"""Calls in a row that failed, all attempts of each, after which the judge counts as down for this run."""
-_WAIT_S = 1.0
-_AS_NAMED = {"route": {"explore": False}}
-"""Live tests leave such requests alone: grades are of the judge that is named."""
-
-
-class JudgeModels(Protocol):
-    """`neuroforge.client.AsyncClient` is one."""
-
-    async def chat(self, messages: list[JsonObject], model: str, **options: Any) -> JsonObject:
-        """OpenAI's whole body."""
-        ...
-
 
 class LlmJudge:
     """Grades by rubric, or compares pairs in both orders. What was judged once is not judged again.
 
-    Items whose scorer is `judge` are its work; calls are beside the experiment's budget.
+    Items whose scorer is `judge` are its work; what its calls take is within the run's budget (docs/decisions/141).
     """
 
     def __init__(
         self,
         models: JudgeModels,
-        n_at_once: int = 4,
+        n_at_once: int = CALLS_AT_ONCE,
         tags_by_model: Mapping[str, Sequence[str]] | None = None,
         now: Clock = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Args:
-        n_at_once: Calls to the judge; its server queues what is too much.
+        n_at_once: Calls to the judge.
         tags_by_model: For families (`family:NAME`).
         """
         self._models = models
@@ -72,12 +54,21 @@ class LlmJudge:
         self._tags = tags_by_model or {}
         self._now = now
         self._sleep = sleep
+        self._session: JudgeSession | None = None
+        self._is_cancelled = False
+
+    def cancel(self) -> None:
+        """Let no further call start; may come from another thread. `grade` returns with what there is."""
+        self._is_cancelled = True
+        if (session := self._session) is not None:
+            session.cancel()
 
     async def grade(self, results: MatrixResult) -> JudgeReport | None:
         """Judge what has no grade yet, and write cells.parquet anew; None = no judge was asked for.
 
-        A call that fails leaves its cells without a grade for the next run; a reply that cannot be read leaves them
-        unscored. After five failures in a row the rest is left too, and the report says so.
+        A call that fails leaves its cells without a grade for the next run, and so does a budget that ends; a reply
+        that cannot be read leaves them unscored. After five failures in a row the rest is left too. The report counts
+        what is left.
 
         Raises:
             DataError: A file of the experiment is missing or damaged.
@@ -88,18 +79,32 @@ class LlmJudge:
         if judge is None:
             return None
         work = await asyncio.to_thread(read_work, plan, judge)
-        session = _Session(plan, judge, self._models, self._sleep)
-        log = ScoreLog(Path(plan.directory))
+        session = self._session = JudgeSession(plan, judge, self._models, self._now, self._sleep)
+        log = ScoreLog(session.directory)
+        if self._is_cancelled:  # before there was a session to stop
+            session.cancel()
         try:
             run = self._compare if judge.mode == "pairwise" else self._grade
             await run(session, work, log)
         finally:
             log.close()
+            session.close()
         await asyncio.to_thread(compact, plan)
         relatives = relatives_of_judge(plan.config, self._tags)
-        return await asyncio.to_thread(report_on_judge, plan, judge, relatives, session.why_down)
+        return await asyncio.to_thread(report_on_judge, plan, judge, relatives, session.calls)
 
-    async def _grade(self, session: "_Session", work: Sequence[JudgedCell], log: ScoreLog) -> None:
+    async def report(self, results: MatrixResult) -> JudgeReport | None:
+        """Return what is known of the judge from what it has said, without a call; None = no judge was asked for.
+
+        Raises:
+            DataError: A file of the experiment is missing or damaged.
+        """
+        plan, judge = results.plan, results.plan.config.judge
+        if judge is None:
+            return None
+        return await asyncio.to_thread(report_on_judge, plan, judge, relatives_of_judge(plan.config, self._tags))
+
+    async def _grade(self, session: JudgeSession, work: Sequence[JudgedCell], log: ScoreLog) -> None:
         async def judge_one(cell: JudgedCell) -> None:
             said = await session.ask(ask_for_grade(cell.item, cell.reply, session.judge.rubric), GRADE_SCHEMA)
             if said is not None:
@@ -107,7 +112,7 @@ class LlmJudge:
 
         await self._all([partial(judge_one, cell) for cell in work if not cell.is_judged])
 
-    async def _compare(self, session: "_Session", work: Sequence[JudgedCell], log: ScoreLog) -> None:
+    async def _compare(self, session: JudgeSession, work: Sequence[JudgedCell], log: ScoreLog) -> None:
         known = await asyncio.to_thread(read_verdicts, session.directory, session.judge.model_id)
         verdicts = VerdictLog(session.directory)
         groups: dict[tuple[int, int], list[JudgedCell]] = defaultdict(list)
@@ -128,7 +133,7 @@ class LlmJudge:
 
     async def _compare_two(
         self,
-        session: "_Session",
+        session: JudgeSession,
         a: JudgedCell,
         b: JudgedCell,
         known: Mapping[tuple[str, str], Verdict],
@@ -164,59 +169,3 @@ class LlmJudge:
 
     def _as_score(self, judge: Judge, cell_id: str, score: Score) -> CellScore:
         return CellScore(cell_id=cell_id, scorer=f"judge:{judge.model_id}", score=score, at_s=self._now())
-
-
-class _Session:
-    """One run's calls to one judge."""
-
-    def __init__(
-        self, plan: ExperimentPlan, judge: Judge, models: JudgeModels, sleep: Callable[[float], Awaitable[None]]
-    ) -> None:
-        self.directory = Path(plan.directory)
-        self.judge = judge
-        self.why_down: str | None = None
-        self._seed = plan.config.seed
-        self._models = models
-        self._sleep = sleep
-        self._takes_schema = True
-        self._n_failures = 0
-
-    async def ask(self, messages: Sequence[JsonObject], schema: JsonObject) -> str | None:
-        """Return what the judge says; None when it did not answer, or is down."""
-        attempt = 0
-        while self.why_down is None:
-            attempt += 1
-            options = self._options(schema)
-            try:
-                body = await self._models.chat(list(messages), self.judge.model_id, **options)
-            except UnsupportedParameter as error:
-                if "response_format" not in options:
-                    self._count_failure(error)
-                    return None
-                self._takes_schema = False  # its answers are read as they come
-            except NeuroForgeError as error:
-                if not error.retryable or attempt >= MAX_ATTEMPTS:
-                    self._count_failure(error)
-                    return None
-                await self._sleep(_WAIT_S * 2 ** (attempt - 1))
-            else:
-                self._n_failures = 0
-                return content_of(body) or ""
-        return None
-
-    def _options(self, schema: JsonObject) -> dict[str, Any]:
-        options: dict[str, Any] = {
-            "temperature": 0,
-            "seed": self._seed,
-            "max_tokens": MAX_TOKENS,
-            "neuroforge": _AS_NAMED,
-        }
-        if self._takes_schema:
-            named = {"name": "verdict", "schema": schema, "strict": True}
-            options["response_format"] = {"type": "json_schema", "json_schema": named}
-        return options
-
-    def _count_failure(self, error: NeuroForgeError) -> None:
-        self._n_failures += 1
-        if self._n_failures >= MAX_FAILURES:
-            self.why_down = error.message

@@ -12,6 +12,7 @@ from neuroforge.contracts.experiment_run import ExperimentPlan
 from neuroforge.contracts.experiments import Judge
 from neuroforge.contracts.rules import Estimate
 from neuroforge.errors import DataError
+from neuroforge.experiments.judge_session import JudgeCalls
 from neuroforge.experiments.judge_work import JudgedCell, read_work
 from neuroforge.experiments.verdicts import read_verdicts
 from neuroforge.statistics.agreement import cohens_kappa
@@ -24,7 +25,7 @@ GOOD = 0.5
 
 
 def report_on_judge(
-    plan: ExperimentPlan, judge: Judge, relatives: Sequence[str] = (), why_down: str | None = None
+    plan: ExperimentPlan, judge: Judge, relatives: Sequence[str] = (), calls: JudgeCalls | None = None
 ) -> JudgeReport:
     """Return what is known of the judge, from the experiment's files.
 
@@ -32,7 +33,7 @@ def report_on_judge(
 
     Args:
         relatives: Contestants of its family.
-        why_down: Why it was given up before the end; None = it was not.
+        calls: What the run took of it; None = it was not asked.
     Raises:
         DataError: A file is missing or damaged.
     """
@@ -46,8 +47,10 @@ def report_on_judge(
         )
     if relatives:
         notes.append(f"it is of the family of {', '.join(relatives)}, which it may favour")
-    if why_down is not None:
-        notes.append(f"it failed and was given up ({why_down}): run the experiment again for the rest")
+    calls = calls or JudgeCalls()
+    n_open = sum(not cell.is_judged for cell in work)
+    if n_open:
+        notes.append(f"{n_open:,} replies are not judged yet{_why_open(calls)}: run the experiment again for them")
     flips, n_unread = _flips(plan, judge, work) if judge.mode == "pairwise" else (None, None)
     n_unscored = sum(cell.is_judged and cell.grade is None for cell in work)
     return JudgeReport(
@@ -58,7 +61,17 @@ def report_on_judge(
         kappa=kappa,
         is_trusted=is_trusted,
         note="; ".join(notes),
+        n_open=n_open,
+        n_calls=calls.n_calls,
+        n_tokens=calls.n_tokens,
+        cost_usd=calls.cost_usd,
     )
+
+
+def _why_open(calls: JudgeCalls) -> str:
+    if calls.why_down is not None:
+        return f", since it failed and was given up ({calls.why_down})"
+    return f", since the run was stopped ({calls.stopped_by})" if calls.stopped_by is not None else ""
 
 
 def _kappa(work: Sequence[JudgedCell], judge: Judge, notes: list[str]) -> Estimate | None:

@@ -45,6 +45,10 @@ class Grader(Protocol):
         """Grade what has no grade yet, and put the grades into the cells; None = no judge was asked for."""
         ...
 
+    async def report(self, results: MatrixResult) -> JudgeReport | None:
+        """What it has said so far, without a call; None = no judge was asked for."""
+        ...
+
 
 @dataclass(frozen=True)
 class FinishedExperiment:
@@ -92,7 +96,7 @@ class ExperimentationPlatform:
         return await self._runner.execute_matrix(plan)
 
     async def rescore(self) -> MatrixResult:
-        """Score the kept replies again, without a call to a contestant.
+        """Score the kept replies again, without a call to any model; `finish` it without asking the judge either.
 
         Raises:
             ConflictError: Nothing was planned here yet, or another process works in the directory.
@@ -106,17 +110,26 @@ class ExperimentationPlatform:
         result = await self._runner.execute_matrix(without_calls(plan))
         return MatrixResult(**{**dict(result), "plan": plan})
 
-    async def finish(self, results: MatrixResult) -> FinishedExperiment:
-        """Judge, benchmark, analyse, report.
+    async def finish(self, results: MatrixResult, may_ask_judge: bool = True) -> FinishedExperiment:
+        """Judge, benchmark, analyse, report. Replies that the judge has left over make the run `interrupted`.
 
+        Args:
+            may_ask_judge: False = what it has not judged yet stays so, and is counted.
         Raises:
             DataError: Nothing was answered, so there is nothing to analyse.
         """
-        judged = None if self._grader is None else await self._grader.grade(results)
+        judged = await self._judge(results, may_ask_judge)
+        if judged is not None and judged.n_open and results.state == "done":
+            results = MatrixResult(**{**dict(results), "state": "interrupted"})
         benchmarks = await self._benchmarks.run_benchmarks(results)
         analysis = await self._analyzer.analyze_results(results, benchmarks, judge=judged)
         report = await self._reporter.generate_comprehensive_report(results.plan, results, benchmarks, analysis)
         return FinishedExperiment(results, analysis, report)
+
+    async def _judge(self, results: MatrixResult, may_ask: bool) -> JudgeReport | None:
+        if self._grader is None:
+            return None
+        return await (self._grader.grade(results) if may_ask else self._grader.report(results))
 
 
 def result_files(finished: FinishedExperiment) -> tuple[Path, ...]:

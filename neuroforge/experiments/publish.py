@@ -9,7 +9,6 @@ from neuroforge.contracts.experiment_desk import RunEnd, TrackedRun
 from neuroforge.contracts.experiments import ExperimentState
 from neuroforge.contracts.ports_experiments import ExperimentTracker, ObjectStore
 from neuroforge.errors import NeuroForgeError
-from neuroforge.experiments.beside_budget import not_within_budget
 from neuroforge.experiments.pipeline import FinishedExperiment, result_files
 
 logger = logging.getLogger(__name__)
@@ -24,8 +23,8 @@ class Publisher:
         self._objects = objects
 
     async def publish(self, finished: FinishedExperiment) -> RunEnd:
-        """Keep the files, then tell the tracker; return how it ended, with notes: what failed, what no budget held."""
-        state, notes = finished.results.state, list(not_within_budget(finished.results.plan.config))
+        """Keep the files, then tell the tracker; return how it ended, with a note on what failed."""
+        state, notes = finished.results.state, list[str]()
         for path in result_files(finished):
             try:
                 await asyncio.to_thread(
@@ -80,9 +79,12 @@ def _failed(what: str, error: NeuroForgeError) -> str:
 
 
 def _why_open(finished: FinishedExperiment) -> str | None:
-    progress = finished.results.progress
+    progress, judge = finished.results.progress, finished.analysis.judge
     if finished.results.state != "interrupted":
         return None
-    why = f" ({progress.stopped_by})" if progress.stopped_by else ""
-    n_left = progress.n_cells - progress.n_done
-    return f"{n_left} cells are open{why}; go on with: neuroforge experiment resume {finished.analysis.experiment_id}"
+    left = []
+    if n_left := progress.n_cells - progress.n_done:
+        left.append(f"{n_left} cells are open" + (f" ({progress.stopped_by})" if progress.stopped_by else ""))
+    if judge is not None and judge.n_open:
+        left.append(f"{judge.n_open} replies are not judged")
+    return f"{', '.join(left)}; go on with: neuroforge experiment resume {finished.analysis.experiment_id}"

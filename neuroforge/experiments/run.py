@@ -19,9 +19,10 @@ from neuroforge.contracts.ports_experiments import CellExecutor, HostedModels
 from neuroforge.errors import ConflictError, NeuroForgeError, first_of
 from neuroforge.experiments.cache import ReplyCache
 from neuroforge.experiments.compact import compact
-from neuroforge.experiments.facts import find_models, lane_model
+from neuroforge.experiments.facts import find_judge, find_models, lane_model
 from neuroforge.experiments.item_file import ItemFile, write_items
 from neuroforge.experiments.journal import JournalIndex, next_run_number, wait_for_writers
+from neuroforge.experiments.judge_estimate import add_judge
 from neuroforge.experiments.layout import CacheWindow, Layout, is_exclusive, is_in_turn, lay_out, reads_cache
 from neuroforge.experiments.ledger import Ledger
 from neuroforge.experiments.matrix import Matrix, make_variants
@@ -92,9 +93,10 @@ class ExperimentRunner:
         with self._disk():
             await asyncio.to_thread(wait_for_writers, self.directory)
             hosted = await self._parts.hosted.models()
-            models = find_models(hosted, config)
+            models, judge = find_models(hosted, config), find_judge(hosted, config)
             check_names(config, make_variants(config), hosted)
             plan = await asyncio.to_thread(self._plan, config, models, items)
+            plan = await asyncio.to_thread(add_judge, plan, judge)
             write_atomically(self.directory / CONFIG, config.model_dump_json(indent=1))
             write_atomically(self.directory / PLAN, plan.model_dump_json(indent=1))
         return plan

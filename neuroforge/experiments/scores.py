@@ -58,6 +58,10 @@ class ScoreIndex:
                     raise DataError(f"{self._path}: line {row} is no score; move the file away") from error
                 offset += len(line)
 
+    def has(self, cell_id: str, scorer: str) -> bool:
+        """Whether the scorer has judged the cell."""
+        return _key(cell_id, scorer) in self._place_by_key
+
     def read(self, cells: Sequence[tuple[str, Sequence[str]]]) -> list[CellScore | None]:
         """Return for each (cell id, scorers) the score of the first of the scorers that has judged it.
 

@@ -5,29 +5,21 @@ from collections.abc import Iterable, Sequence
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import ExperimentConfig, Variant
 from neuroforge.contracts.models import ModelStatus
-from neuroforge.errors import DataError, ModelNotFound, RequestError
+from neuroforge.errors import DataError, RequestError
 from neuroforge.experiments.family import check_judge
 
 
 def check_names(config: ExperimentConfig, variants: Sequence[Variant], hosted: Sequence[ModelStatus]) -> None:
-    """Refuse gates and planned pairs of variants that there are not, and a judge that is not hosted.
+    """Refuse gates and planned pairs of variants that there are not, and a judge that may not judge.
 
     Raises:
         RequestError: Names the variants that there are.
-        ModelNotFound: Of the judge.
         ConfigError: The judge is of a contestant's family.
     """
     named = [name for gate in config.gates for name in (gate.better, gate.reference)]
     named += [name for pair in config.planned for name in pair]
     for name in named:
         find_variant(name, variants)
-    if config.judge is not None and config.judge.model_id not in {model.id for model in hosted}:
-        known = sorted(model.id for model in hosted)
-        raise ModelNotFound(
-            f"the server does not host the judge {config.judge.model_id!r}; it hosts {', '.join(known)}",
-            model_id=config.judge.model_id,
-            known=known,
-        )
     check_judge(config, hosted)
 
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from neuroforge.contracts.experiment_run import MatrixResult
 from neuroforge.experiments.analysis.metrics import Metric
-from neuroforge.experiments.beside_budget import not_within_budget
 from neuroforge.experiments.items import read_left_out
 from neuroforge.experiments.table import CellTable
 
@@ -27,8 +26,6 @@ def find_notes(results: MatrixResult, table: CellTable, metrics: Sequence[Metric
         )
     for model_id, reason in results.down.items():
         yield f"The model {model_id} was given up: {reason}. Its other cells are errors, never scores of 0."
-    for note in not_within_budget(config):
-        yield f"{note[0].upper()}{note[1:]}."
     if left_out := read_left_out(Path(results.plan.directory)):
         yield f"{len(left_out):,} rows of the datasets could not be used and were left out; the first: {left_out[0]}."
     yield from _missing_scores(table)

@@ -80,6 +80,11 @@ def list_judge(analysis: Analysis) -> Pairs:
         ("Trusted", "yes" if judge.is_trusted else "no: no winner is named from its grades"),
         ("Judged", f"{judge.n_judged:,}, {judge.n_unparsed:,} of them without a readable verdict"),
     ]
+    if judge.n_open:
+        found.append(("Not judged yet", f"{judge.n_open:,} replies"))
+    if judge.n_calls:
+        told = f"{judge.n_calls:,} calls, {judge.n_tokens:,} tokens, ${judge.cost_usd:.4g}, within the budget"
+        found.append(("Took in the last run", told))
     if judge.flip_rate is not None:
         rate = judge.flip_rate
         told = f"{say_value('quality', rate.mean)} ({100 * rate.low:.1f} to {100 * rate.high:.1f})"

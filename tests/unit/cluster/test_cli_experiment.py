@@ -80,10 +80,10 @@ def test_a_run_shows_the_estimate_and_what_was_found(cli: Cli, gateway: Loopback
 
 
 def test_what_the_estimate_leaves_out_is_printed_below_it(cli: Cli, gateway: Loopback) -> None:
-    told = CostEstimate(**{**dict(COST), "notes": ("judge calls (big) are not in this estimate",)})
+    told = CostEstimate(**{**dict(COST), "notes": ("at most 6 of the calls are to the judge big",)})
     gateway.answer("POST", f"{PATH}/estimate", body(told))
     lines = cli("experiment", "run", "exp.yaml", "--dry-run").stdout.splitlines()
-    assert lines[1:] == ["note: judge calls (big) are not in this estimate"]
+    assert lines[1:] == ["note: at most 6 of the calls are to the judge big"]
 
 
 def test_a_dry_run_starts_nothing(cli: Cli, gateway: Loopback) -> None:

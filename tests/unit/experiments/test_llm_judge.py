@@ -10,11 +10,14 @@ import pytest
 from neuroforge.contracts.analysis import JudgeReport
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.experiment_run import MatrixResult
-from neuroforge.contracts.experiments import CellRequest, CellScore, Judge
+from neuroforge.contracts.experiments import Budget, CellRequest, CellScore, Judge
 from neuroforge.contracts.scores import Score
 from neuroforge.errors import EngineUnavailable, NeuroForgeError, UnsupportedParameter
-from neuroforge.experiments.judge import MAX_ATTEMPTS, MAX_FAILURES, LlmJudge
+from neuroforge.experiments.facts import facts_of
+from neuroforge.experiments.judge import LlmJudge
+from neuroforge.experiments.judge_session import MAX_ATTEMPTS, MAX_FAILURES
 from neuroforge.experiments.scores import ScoreLog
+from neuroforge.scoring.judge import MAX_TOKENS
 from tests.unit.experiments.run_fakes import Bench, FakeCaller, FakeHosted, config, item, status
 
 RUBRIC = Judge(model_id="gemma", rubric="Be strict.")
@@ -36,7 +39,8 @@ class FakeJudge:
         self.options.append({"model": model, **options})
         await asyncio.sleep(0)  # as over a network: others are asked meanwhile
         said = self._say(messages[0]["content"], messages[1]["content"])
-        return {"choices": [{"message": {"content": said}}]}
+        usage = {"prompt_tokens": 100, "completion_tokens": 20}
+        return {"choices": [{"message": {"content": said}}], "usage": usage}
 
     async def grade(self, results: MatrixResult) -> JudgeReport:
         async def sleep(wait_s: float) -> None:
@@ -58,7 +62,7 @@ def prefer_long(_system: str, user: str) -> str:
     return json.dumps({"reason": "length", "better": "A" if place < user.index("<answer_b>") else "B"})
 
 
-async def answered(home: Path, judge: Judge | None, n: int = 3, repeats: int = 1) -> MatrixResult:
+async def answered(home: Path, judge: Judge | None, n: int = 3, **options: Any) -> MatrixResult:
     """alpha says `long`, beta says `short`, to items that only a judge can score."""
 
     def behave(request: CellRequest) -> str:
@@ -66,7 +70,7 @@ async def answered(home: Path, judge: Judge | None, n: int = 3, repeats: int = 1
 
     bench = Bench(home, FakeCaller(behave), FakeHosted(*map(status, (*MODELS, "gemma"))))
     open_items = [item(number, scorer="judge", references=()) for number in range(n)]
-    return await bench.run(config(*MODELS, judge=judge, repeats=repeats), open_items)
+    return await bench.run(config(*MODELS, judge=judge, **options), open_items)
 
 
 def scores(results: MatrixResult) -> dict[str, list[float | None]]:
@@ -113,8 +117,8 @@ async def test_the_judge_is_asked_for_json_without_chance(tmp_path: Path) -> Non
 
 async def test_what_was_judged_is_not_judged_again(tmp_path: Path) -> None:
     results, judge = await answered(tmp_path, RUBRIC), FakeJudge(by_length)
-    first = await judge.grade(results)
-    assert await judge.grade(results) == first
+    await judge.grade(results)
+    assert await judge.grade(results) == await LlmJudge(judge).report(results)
     assert len(judge.asked) == 6
 
 
@@ -162,9 +166,83 @@ async def test_a_judge_that_is_down_is_given_up_and_its_cells_wait_for_the_next_
     judge = FakeJudge(down)
     report = await judge.grade(results)
     assert report.n_judged == 0
-    assert "was given up (gone)" in report.note
+    assert "20 replies are not judged yet, since it failed and was given up (gone)" in report.note
     assert len(judge.asked) <= MAX_ATTEMPTS * (MAX_FAILURES + 1)
     assert (await FakeJudge(by_length).grade(results)).n_judged == 20
+
+
+async def test_judge_and_contestants_share_the_budget_of_calls(tmp_path: Path) -> None:
+    results, judge = await answered(tmp_path, RUBRIC, budget=Budget(max_calls=10)), FakeJudge(by_length)
+    report = await judge.grade(results)
+    assert (len(judge.asked), report.n_calls, report.n_judged, report.n_open) == (4, 4, 4, 2)
+    assert "2 replies are not judged yet, since the run was stopped (max_calls)" in report.note
+
+
+async def test_attempts_that_failed_count_as_calls(tmp_path: Path) -> None:
+    def down(_system: str, _user: str) -> str:
+        raise EngineUnavailable("gone")
+
+    report = await FakeJudge(down).grade(await answered(tmp_path, RUBRIC, n=1))
+    assert (report.n_calls, report.n_tokens, report.n_open) == (2 * MAX_ATTEMPTS, 0, 2)
+
+
+async def test_the_judges_tokens_and_money_count_in_the_budget(tmp_path: Path) -> None:
+    tokens = await answered(tmp_path / "tokens", RUBRIC, budget=Budget(max_tokens=6 * 15 + 100))
+    report = await FakeJudge(by_length).grade(tokens)
+    # A grade takes 120 tokens; both calls that start at once are paid.
+    assert (report.n_calls, report.n_tokens) == (2, 240)
+    money = await answered(tmp_path / "money", RUBRIC, budget=Budget(max_cost_usd=6 * 20e-6 + 100e-6))
+    report = await FakeJudge(by_length).grade(money)
+    # A grade costs 100 + 2 * 20 millionths of a dollar.
+    assert (report.n_calls, round(report.cost_usd, 9)) == (2, 280e-6)
+
+
+async def test_a_judge_that_is_cancelled_leaves_the_rest(tmp_path: Path) -> None:
+    results = await answered(tmp_path, RUBRIC)
+    judging: LlmJudge
+
+    def say(system: str, user: str) -> str:
+        judging.cancel()
+        return by_length(system, user)
+
+    judge = FakeJudge(say)
+    judging = LlmJudge(judge, n_at_once=1)
+    report = await judging.grade(results)
+    assert report is not None
+    assert (len(judge.asked), report.n_judged, report.n_open) == (1, 1, 5)
+
+
+async def test_a_judge_that_was_cancelled_before_it_began_is_not_asked(tmp_path: Path) -> None:
+    results, judge = await answered(tmp_path, PAIRWISE), FakeJudge(prefer_long)
+    judging = LlmJudge(judge)
+    judging.cancel()
+    report = await judging.grade(results)
+    assert report is not None
+    assert (judge.asked, report.n_open) == ([], 6)
+
+
+async def test_what_a_judge_has_said_is_told_without_asking_it(tmp_path: Path) -> None:
+    results, judge = await answered(tmp_path, RUBRIC, budget=Budget(max_calls=10)), FakeJudge(by_length)
+    await judge.grade(results)
+    report = await LlmJudge(judge).report(results)
+    assert report is not None
+    assert (len(judge.asked), report.n_calls, report.n_judged, report.n_open) == (4, 0, 4, 2)
+
+
+@pytest.mark.parametrize(("judge", "n_calls"), [(RUBRIC, 2 * 3), (PAIRWISE, 2 * 3)])
+async def test_the_estimate_counts_the_judges_calls_at_most(tmp_path: Path, judge: Judge, n_calls: int) -> None:
+    plain = (await answered(tmp_path / "without", None, metrics=("cost",))).plan.estimate
+    judged = (await answered(tmp_path / "with", judge)).plan.estimate
+    assert judged.notes == (f"at most {n_calls} of the calls are to the judge gemma",)
+    assert judged.n_calls - plain.n_calls == n_calls
+    assert judged.n_completion_tokens_max - plain.n_completion_tokens_max == n_calls * MAX_TOKENS
+    assert judged.cost_usd_max - plain.cost_usd_max > n_calls * MAX_TOKENS * 2e-6
+
+
+async def test_what_was_judged_is_not_estimated_again(tmp_path: Path) -> None:
+    await FakeJudge(by_length).grade(await answered(tmp_path, RUBRIC, budget=Budget(max_calls=10)))
+    again = await answered(tmp_path, RUBRIC, budget=Budget(max_calls=10))
+    assert (again.plan.judge, again.plan.estimate.n_calls) == (facts_of(status("gemma")), 2)
 
 
 async def test_pairs_are_judged_in_both_orders_and_wins_become_scores(tmp_path: Path) -> None:
@@ -189,7 +267,7 @@ async def test_repeats_are_compared_apart_and_pairs_not_twice(tmp_path: Path) ->
     results, judge = await answered(tmp_path, PAIRWISE, n=2, repeats=2), FakeJudge(prefer_long)
     first = await judge.grade(results)
     assert (len(judge.asked), first.n_judged) == (8, 8)
-    assert await judge.grade(results) == first
+    assert await judge.grade(results) == await LlmJudge(judge).report(results)
     assert len(judge.asked) == 8
 
 

@@ -8,7 +8,7 @@ import pytest
 from neuroforge.contracts.analysis import Analysis, BenchmarkScore, JudgeReport
 from neuroforge.contracts.experiment_desk import HumanLabel, LabelSheet, TrackedRun
 from neuroforge.contracts.experiment_run import MatrixResult
-from neuroforge.contracts.experiments import Budget, CellScore, Judge
+from neuroforge.contracts.experiments import Budget, CellScore
 from neuroforge.contracts.scores import Score
 from neuroforge.errors import ConflictError, DiskFull, EngineUnavailable, NotFound, RequestError, StorageError
 from neuroforge.experiments.analyse import ResultAnalyzer
@@ -30,10 +30,16 @@ class Steps:
     """Judge and suites that note when they were asked."""
 
     told: list[str] = field(default_factory=list)
+    n_open: int = 0
+    """Replies that the judge leaves over."""
 
     async def grade(self, results: MatrixResult) -> JudgeReport | None:
         self.told.append("judge")
-        return JUDGED
+        return JudgeReport(**{**dict(JUDGED), "n_open": self.n_open})
+
+    async def report(self, results: MatrixResult) -> JudgeReport | None:
+        self.told.append("what the judge said")
+        return JudgeReport(**{**dict(JUDGED), "n_open": self.n_open})
 
     async def run_benchmarks(self, results: MatrixResult) -> tuple[BenchmarkScore, ...]:
         self.told.append("benchmarks")
@@ -111,6 +117,24 @@ async def test_a_rescore_asks_no_model_and_scores_every_reply_anew(study: Study)
     result = await platform.rescore()
     assert (study.bench.caller.n_calls, result.state, result.plan.config.use_cache) == (12, "done", True)
     assert {mean.mean for mean in result.progress.means.values()} == {0.25}
+
+
+async def test_a_rescore_does_not_ask_the_judge(study: Study) -> None:
+    await study.platform.run_experiment(config("a", "b"), items(6))
+    finished = await study.platform.finish(await study.platform.rescore(), may_ask_judge=False)
+    assert (study.steps.told, finished.results.state) == (["what the judge said", "benchmarks"], "done")
+
+
+@pytest.mark.parametrize("may_ask", [True, False])
+async def test_replies_that_are_not_judged_leave_a_run_that_can_go_on(
+    study: Study, tmp_path: Path, may_ask: bool
+) -> None:
+    study.steps.n_open = 2
+    results = await study.platform.run_experiment(config("a", "b"), items(6))
+    finished = await study.platform.finish(results, may_ask_judge=may_ask)
+    end = await Publisher(None, DirectoryObjects(tmp_path / "store")).publish(finished)
+    assert (results.state, end.state) == ("done", "interrupted")
+    assert str(end.error).startswith("2 replies are not judged; go on with: neuroforge experiment resume ")
 
 
 async def test_a_rescore_of_a_stopped_run_leaves_its_open_cells_open(study: Study) -> None:
@@ -204,20 +228,6 @@ async def test_aggregates_with_intervals_are_tracked_and_files_are_kept(study: S
     assert [one.rpartition("/")[2] for one in store.list("experiments/")] == [
         "analysis.json", "cells.parquet", "report.html", "report.md",
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("budget", "n_notes"), [(Budget(max_calls=99), 1), (Budget(), 0)])
-async def test_judge_calls_beside_a_budget_are_told_in_estimate_report_and_status(
-    study: Study, tmp_path: Path, budget: Budget, n_notes: int
-) -> None:
-    asked = config("a", judge=Judge(model_id="b", allow_same_family=True), scorer="judge", budget=budget)
-    results = await study.platform.run_experiment(asked, items(6))
-    finished = await study.platform.finish(results)
-    end = await Publisher(None, DirectoryObjects(tmp_path / "store")).publish(finished)
-    note = "judge calls are not within the budget: it limits what the contestants take, not b"
-    assert results.plan.estimate.notes == ("judge calls (b) are not in this estimate", *[note][:n_notes])
-    assert end.notes == (note,) * n_notes
-    assert finished.analysis.notes.count(f"J{note[1:]}.") == n_notes
 
 
 async def test_what_fails_after_the_report_is_a_note(study: Study) -> None:
