@@ -1,39 +1,20 @@
 """What a search remembers: everything that the next step depends on, as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from pydantic import Field
 
 from neuroforge.contracts.base import Contract, JsonObject
 from neuroforge.contracts.prompts import Demonstration, Evaluation, PromptCandidate
+from neuroforge.contracts.rules import Estimate
 from neuroforge.prompts.credit import Credit
 
 FLEET_OPERATORS = ("paraphrase", "reflect", "combine")
 """Operators that ask a model for a new instruction."""
 Phase = Literal["breeding", "racing", "deepening", "over"]
-
-
-@dataclass(frozen=True)
-class EvolutionSettings:
-    """How a search goes."""
-
-    population: int = 12
-    """Candidates of a generation, those that survived the last one included."""
-    n_survivors: int = 4
-    max_demonstrations: int = 8
-    max_calls: int | None = None
-    max_generations: int | None = None
-    patience: int = 4
-    """Generations in which the best stays the same."""
-    min_gain: float = 0.002
-    """Expected gain of one more generation below which the search ends."""
-    alpha: float = 0.2
-    has_proposers: bool = False
-    """Whether wishes for new instructions are answered."""
-    seed: int = 0
 
 
 class Trial(NamedTuple):
@@ -57,6 +38,21 @@ class Asked(NamedTuple):
 
     trials: tuple[Trial, ...] = ()
     wishes: tuple[Wish, ...] = ()
+
+
+class Milestone(Contract):
+    """Where a search stood at the end of a generation."""
+
+    generation: int
+    best: str
+    """Id of the first of the elite."""
+    fitness: Estimate | None
+    """Of the best, on the items that it has seen; None = no answer could be scored."""
+    gain: float
+    """Over the best of the generation before, on the items that both saw; >= 0."""
+    n_calls: int
+    n_tokens: int
+    cost_usd: float
 
 
 class EvolutionState(Contract):
@@ -83,14 +79,75 @@ class EvolutionState(Contract):
     credits: dict[str, Credit] = Field(default_factory=dict)
     n_calls: int = 0
     n_stalled: int = 0
-    gains: tuple[float, ...] = ()
-    """Of the best, by generation."""
+    history: tuple[Milestone, ...] = ()
+    """By generation."""
     ended_because: str | None = None
     rng: JsonObject = Field(default_factory=dict)
 
     def candidate(self, candidate_id: str) -> PromptCandidate:
         """Return the candidate of that id."""
         return next(one for one in self.candidates if one.id == candidate_id)
+
+
+class Afforded(NamedTuple):
+    """How far a budget goes."""
+
+    n_trials: int
+    """From the first on."""
+    limit: str | None = None
+    """Which part of the budget affords no more; None = all trials fit."""
+
+
+class Affords(Protocol):
+    """Who is asked before trials are."""
+
+    def afford(self, trials: Sequence[Trial], state: EvolutionState) -> Afforded:
+        """Say how many of the trials fit.
+
+        Depends on its arguments and on calls that ended before the last step only, so that runs repeat.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class CallLimit:
+    """A search that may make so many calls, and needs to keep none."""
+
+    max_calls: int | None
+
+    def afford(self, trials: Sequence[Trial], state: EvolutionState) -> Afforded:
+        """See Affords."""
+        if self.max_calls is None:
+            return Afforded(len(trials))
+        left = self.max_calls - state.n_calls
+        for place, trial in enumerate(trials):
+            left -= len(trial.item_ids) * trial.candidate.program.n_samples
+            if left < 0:
+                return Afforded(place, "calls")
+        return Afforded(len(trials))
+
+
+@dataclass(frozen=True)
+class EvolutionSettings:
+    """How a search goes."""
+
+    population: int = 12
+    """Candidates of a generation, those that survived the last one included."""
+    n_survivors: int = 4
+    max_demonstrations: int = 8
+    max_calls: int | None = None
+    """Where there is no purse."""
+    purse: Affords | None = None
+    """Who says what may still be asked; None = only `max_calls` counts."""
+    max_generations: int | None = None
+    patience: int = 4
+    """Generations in which the best stays the same."""
+    min_gain: float = 0.001
+    """Expected gain of 100 more calls below which the search ends."""
+    alpha: float = 0.2
+    has_proposers: bool = False
+    """Whether wishes for new instructions are answered."""
+    seed: int = 0
 
 
 def rng_of(state: JsonObject, seed: int) -> np.random.Generator:

@@ -16,8 +16,10 @@ from neuroforge.prompts.designs import first_designs
 from neuroforge.prompts.evolution_state import (
     FLEET_OPERATORS,
     Asked,
+    CallLimit,
     EvolutionSettings,
     EvolutionState,
+    Milestone,
     Trial,
     Wish,
     rng_of,
@@ -25,8 +27,10 @@ from neuroforge.prompts.evolution_state import (
 )
 from neuroforge.prompts.operators import OPERATORS, Breeding, breed
 from neuroforge.prompts.program import program_id
-from neuroforge.prompts.race import mean_fitness, paired, pareto_front, survivors
+from neuroforge.prompts.race import estimate, mean_fitness, paired, pareto_front, survivors
 from neuroforge.prompts.space import PromptSpace
+from neuroforge.prompts.spend import spent_on, total
+from neuroforge.prompts.stop import why_over
 
 Blocks = Sequence[tuple[str, ...]]
 _N_PARENTS = 3
@@ -43,6 +47,7 @@ class PromptEvolutionEngine:
             blocks: Item ids of the search split in the order in which races see them.
         """
         self._settings = settings
+        self._purse = settings.purse or CallLimit(settings.max_calls)
         self._space = space
         self._blocks = tuple(blocks)
         self._state = state
@@ -165,18 +170,12 @@ class PromptEvolutionEngine:
             for one in state.cohort
             if state.block not in self._seen[one]
         ]
-        if self._settings.max_calls is None or not trials:
-            return tuple(trials)
-        left, affordable = self._settings.max_calls - state.n_calls, []
-        for trial in trials:
-            cost = len(trial.item_ids) * trial.candidate.program.n_samples
-            if cost > left:
-                break
-            left -= cost
-            affordable.append(trial)
-        if not affordable:
-            self._finish("the budget of calls is used up")
-        return tuple(affordable)
+        if not trials:
+            return ()
+        afforded = self._purse.afford(trials, state)
+        if not afforded.n_trials:
+            self.end(f"the budget of {afforded.limit} is used up")
+        return tuple(trials[: afforded.n_trials])
 
     def _step(self) -> None:
         match self._state.phase:
@@ -198,35 +197,36 @@ class PromptEvolutionEngine:
             return
         ranked = self._ranked((*state.elite, *cohort))
         elite = ranked[: self._settings.n_survivors]
-        gain = self._gain(elite[0], state.elite[0]) if state.elite else 0.0
         is_same = bool(state.elite) and elite[0] == state.elite[0]
         self._change(
             elite=elite,
             cohort=(),
             credits=reward(state.credits, self._gains_of_children()),
             n_stalled=state.n_stalled + 1 if is_same else 0,
-            gains=(*state.gains, max(0.0, gain)),
+            history=(*state.history, self._milestone(elite[0])),
         )
         self._end_generation()
 
     def _end_generation(self) -> None:
-        state, settings = self._state, self._settings
-        if settings.max_generations is not None and state.generation + 1 >= settings.max_generations:
-            self._finish(f"{settings.max_generations} generations are over")
-        elif state.n_stalled >= settings.patience:
-            self._finish(f"the best stayed the same for {state.n_stalled} generations")
-        elif len(state.gains) > settings.patience and self._expected_gain() < settings.min_gain:
-            self._finish(f"one more generation would gain about {self._expected_gain():.4f}")
+        state = self._state
+        if (why := why_over(state, self._settings)) is not None:
+            self.end(why)
         elif state.depth < len(self._blocks):
             self._change(phase="deepening", cohort=state.elite, block=state.depth)
         else:
             self._change(phase="breeding")
 
-    def _expected_gain(self) -> float:
-        """Mean of the last generations' gains, newer ones counting more."""
-        recent = self._state.gains[-self._settings.patience :]
-        weights = np.arange(1, len(recent) + 1, dtype=float)
-        return float(np.average(recent, weights=weights))
+    def _milestone(self, best: str) -> Milestone:
+        state = self._state
+        spent = total(spent_on(one) for one in state.evaluations)
+        rng = np.random.default_rng(self._settings.seed)
+        return Milestone(
+            generation=state.generation,
+            best=best,
+            fitness=estimate(list(self._fitness[best].values()), rng),
+            gain=max(0.0, self._gain(best, state.elite[0])) if state.elite else 0.0,
+            **spent._asdict(),
+        )
 
     def _breed(self) -> None:
         state = self._state
@@ -247,7 +247,7 @@ class PromptEvolutionEngine:
                 self._add_child(child, name, parents)
         self._change(rng=rng_state(rng), wishes=tuple(wishes), phase="racing")
         if not wishes and not self._state.children:
-            self._finish("the operators have nothing new to offer")
+            self.end("the operators have nothing new to offer")
 
     def _draw_parents(self, rng: np.random.Generator) -> tuple[str, ...]:
         """Distinct members of the elite, better ones first and more often (linear ranking)."""
@@ -306,7 +306,8 @@ class PromptEvolutionEngine:
         self._fitness[evaluation.candidate_id].update({item: value for item, value in measured if value is not None})
         self._seen[evaluation.candidate_id].add(evaluation.block)
 
-    def _finish(self, why: str) -> None:
+    def end(self, why: str) -> None:
+        """Ask for nothing more; what was told decides who is best."""
         state = self._state
         elite = state.elite or self._ranked([one for one in self._known if self._fitness[one]])
         self._change(phase="over", cohort=(), wishes=(), elite=elite, ended_because=why)

@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
+from neuroforge.contracts.rules import Estimate
+from neuroforge.statistics.means import mean_interval
+
 ALPHA = 0.2
 """Of each comparison in a race. A race that drops a good candidate costs that candidate; the proof comes later, on
 fresh items. CAPO's value (arXiv:2504.16005)."""
@@ -19,6 +22,14 @@ Fitness = Mapping[str, float]
 def mean_fitness(fitness: Fitness) -> float:
     """Return the mean over what was measured; -inf of nothing, so that it ranks last."""
     return float(np.mean(list(fitness.values()))) if fitness else float("-inf")
+
+
+def estimate(values: Sequence[float], rng: np.random.Generator) -> Estimate | None:
+    """Return the mean of scores with its 95 % interval; None of nothing."""
+    if not values:
+        return None
+    found = mean_interval(values, bounds=(0.0, 1.0), rng=rng)
+    return Estimate(mean=found.mean, low=found.low, high=found.high, n=found.n)
 
 
 def survivors(fitness_by_id: Mapping[str, Fitness], n_wanted: int, alpha: float = ALPHA) -> tuple[str, ...]:

@@ -1,0 +1,67 @@
+"""The budget -> how many of the next trials it affords, when selection and test shall still be paid for."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from neuroforge.contracts.experiments import Budget
+from neuroforge.contracts.prompts import PromptProgram
+from neuroforge.prompts.evolution_state import Afforded, EvolutionState, Trial
+from neuroforge.prompts.spend import Estimator, Spent, spent_on, total
+
+N_FINALISTS = 3
+"""Of the elite, beside the seed, that the selection split decides between."""
+
+
+@dataclass(frozen=True)
+class Purse:
+    """A budget that the whole run shares.
+
+    Calls bound search and selection: the test comes on top, since methods are compared by what they ask to find a
+    prompt. Tokens and money bound everything, other models' calls included.
+    """
+
+    budget: Budget
+    estimator: Estimator
+    seed: PromptProgram
+    selection: tuple[str, ...]
+    test: tuple[str, ...]
+    beside: Callable[[], Spent] = Spent
+    """What was spent on calls that measure nothing."""
+
+    def afford(self, trials: Sequence[Trial], state: EvolutionState) -> Afforded:
+        """See Affords."""
+        programs = {one.id: one.program for one in state.candidates}
+        density = self.estimator.density((programs[one.candidate_id], one) for one in state.evaluations)
+        found = total(spent_on(one) for one in state.evaluations)
+        rivals = [*(programs[one] for one in (*state.elite, *state.cohort)), *(one.candidate.program for one in trials)]
+        kept = self.reserve(rivals, density)
+        for place, trial in enumerate(trials):
+            found = found.plus(self.estimator.estimate(trial.candidate.program, trial.item_ids, density))
+            if limit := self.over(found, kept):
+                return Afforded(place, limit)
+        return Afforded(len(trials))
+
+    def reserve(self, rivals: Iterable[PromptProgram], density: float) -> tuple[Spent, Spent]:
+        """Return the most that selection and test can take, if these are who may win."""
+        estimate, seed = self.estimator.estimate, self.seed
+        unique = {one.model_dump_json(): one for one in rivals if one != seed}.values()
+        for_selection = sorted(
+            (estimate(one, self.selection, density) for one in unique), key=lambda one: (one.n_tokens, one.n_calls)
+        )
+        for_test = max((estimate(one, self.test, density) for one in unique), default=Spent())
+        return (
+            total((estimate(seed, self.selection, density), *for_selection[-N_FINALISTS:])),
+            estimate(seed, self.test, density).plus(for_test),
+        )
+
+    def over(self, spent: Spent, kept: tuple[Spent, Spent]) -> str | None:
+        """Return which limit `spent` and what must be kept pass together; None = none."""
+        budget, (selection, test) = self.budget, kept
+        whole = total((spent, selection, test, self.beside()))
+        if budget.max_calls is not None and spent.n_calls + selection.n_calls > budget.max_calls:
+            return "calls"
+        if budget.max_tokens is not None and whole.n_tokens > budget.max_tokens:
+            return "tokens"
+        if budget.max_cost_usd is not None and whole.cost_usd > budget.max_cost_usd:
+            return "money"
+        return None
