@@ -10,8 +10,8 @@ from cluster.serve import base_url
 from neuroforge.client import AsyncClient
 from neuroforge.contracts.keys import KeySpec
 from neuroforge.errors import AuthenticationError
-from neuroforge.experiments.files import write_whole
 from neuroforge.settings import Settings
+from neuroforge.storage.files import write_whole
 
 KEY_FILE = "experiments-key"
 KEY_NAME = "experiments of this server"

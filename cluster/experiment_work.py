@@ -1,7 +1,6 @@
 """settings + one experiment -> its whole run: the composition root of experiments. Runs in a process of its own."""
 
 import asyncio
-import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,13 +12,13 @@ from cluster.experiment_key import gateway_address
 from cluster.experiment_models import FleetModels
 from cluster.handles import FleetHandle
 from cluster.router_parts import load_router_embedder
+from cluster.run_work import RunWork
 from neuroforge.assets.store import AssetStore
 from neuroforge.client import AsyncClient
 from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.experiment_desk import RunAction, RunEnd
 from neuroforge.contracts.experiments import CellReply, CostEstimate, ExperimentConfig, ExperimentStatus
+from neuroforge.contracts.runs import RunAction, RunEnd
 from neuroforge.contracts.scores import Score
-from neuroforge.errors import NeuroForgeError
 from neuroforge.experiments.analyse import ResultAnalyzer
 from neuroforge.experiments.benchmarks import BenchmarkSuite
 from neuroforge.experiments.check import check_scorable
@@ -31,52 +30,36 @@ from neuroforge.experiments.report import ReportGenerator
 from neuroforge.experiments.run import ExperimentRunner, RunnerParts
 from neuroforge.experiments.score_cell import score_cell
 from neuroforge.experiments.shelf import ITEMS_FOLDER
-from neuroforge.experiments.uploads import Uploads
+from neuroforge.runs.uploads import Uploads
 from neuroforge.scoring.embedding import Embed
 from neuroforge.scoring.sandbox import Sandbox
 from neuroforge.settings import Settings
 from neuroforge.storage.objects import open_objects
 from neuroforge.storage.tracking import MlflowTracker
 
-logger = logging.getLogger(__name__)
 
-
-class Work:
-    """One experiment, run or rescored; `cancel` may come from another thread."""
+class ExperimentWork(RunWork):
+    """One experiment, run or rescored."""
 
     def __init__(self, settings: Settings, status: ExperimentStatus, action: RunAction) -> None:
+        super().__init__(status.id)
         self._settings = settings
         self._status = status
         self._action = action
-        self._lock = threading.Lock()
-        self._end: RunEnd | None = None
         self._runner: ExperimentRunner | None = None
         self._judge: LlmJudge | None = None
         self._is_cancelled = False
 
-    def run(self) -> RunEnd:
-        """Return how it ended; asked again while it runs, wait for the same end."""
-        with self._lock:
-            if self._end is None:
-                self._end = asyncio.run(self._run_or_fail())
-            return self._end
-
     def cancel(self) -> None:
-        """Let no further call start."""
+        """See RunWork."""
         self._is_cancelled = True
         if self._runner is not None:
             self._runner.cancel()
         if self._judge is not None:
             self._judge.cancel()
 
-    async def _run_or_fail(self) -> RunEnd:
-        try:
-            return await self._run()
-        except NeuroForgeError as error:
-            logger.warning("experiment failed", extra={"experiment_id": self._status.id, "reason": error.code})
-            return RunEnd(state="failed", error=error.message)
-
-    async def _run(self) -> RunEnd:
+    async def work(self) -> RunEnd:
+        """See RunWork."""
         config = self._status.config
         directory = Path(self._status.directory or "")
         # Before anything is spent: settings that cannot be used would cost a run that is done.

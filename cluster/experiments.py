@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 from cluster.detached import get_or_create
-from cluster.experiment_launcher import RayLauncher, process_name
+from cluster.experiment_launcher import RayExperimentLauncher
 from cluster.names import EXPERIMENTS_ACTOR, NAMESPACE
+from cluster.run_launcher import process_name
 from neuroforge.contracts.analysis import Analysis, ExperimentComparison
-from neuroforge.contracts.experiment_desk import (
-    FileSize,
-    ItemsPart,
-    ItemsReceipt,
-    LabelReceipt,
-    LabelSheet,
-    LabelTask,
-    RerunRequest,
-    ResultFile,
-)
+from neuroforge.contracts.experiment_desk import LabelReceipt, LabelSheet, LabelTask, RerunRequest, ResultFile
 from neuroforge.contracts.experiments import CostEstimate, ExperimentConfig, ExperimentStatus
+from neuroforge.contracts.runs import FileSize, ItemsPart, ItemsReceipt
 from neuroforge.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,13 +31,14 @@ class ExperimentsActor:
         from neuroforge.experiments.desk import ExperimentQueue
         from neuroforge.experiments.results import ExperimentReader
         from neuroforge.experiments.shelf import Shelf
+        from neuroforge.runs.turns import Turns
 
         shelf = Shelf(settings.storage.home / "experiments")
         shelf.uploads.drop_abandoned()
         self._shelf = shelf
         self._reader = ExperimentReader(shelf)
-        self._launcher = RayLauncher(settings)
-        self._queue = ExperimentQueue(shelf, self._launcher, time.time, settings.experiments.max_running)
+        self._launcher = RayExperimentLauncher(settings)
+        self._queue = ExperimentQueue(shelf, self._launcher, time.time, Turns(settings.experiments.max_running))
         self._starting, self._uploading = asyncio.Lock(), asyncio.Lock()
         self._is_restored = False
 
@@ -70,7 +64,7 @@ class ExperimentsActor:
 
     async def list_experiments(self) -> tuple[ExperimentStatus, ...]:
         """See ExperimentRuns."""
-        return await (await self._started()).list_experiments()
+        return await (await self._started()).list_runs()
 
     async def cancel(self, experiment_id: str) -> ExperimentStatus:
         """See ExperimentRuns."""
@@ -94,11 +88,11 @@ class ExperimentsActor:
 
     async def find_file(self, experiment_id: str, name: ResultFile) -> FileSize:
         """See ExperimentReports."""
-        return self._reader.find_file(experiment_id, name)
+        return self._shelf.find_file(experiment_id, name)
 
     async def read_file(self, experiment_id: str, name: ResultFile, offset: int, n_bytes: int) -> bytes:
         """See ExperimentReports."""
-        return await asyncio.to_thread(self._reader.read_file, experiment_id, name, offset, n_bytes)
+        return await asyncio.to_thread(self._shelf.read_file, experiment_id, name, offset, n_bytes)
 
     async def compare(self, a: str, b: str) -> ExperimentComparison:
         """See ExperimentReports."""
@@ -132,7 +126,8 @@ def get_experiments_actor(settings: Settings) -> Any:
 
 def end_experiments(settings: Settings) -> None:
     """End the desk and what runs. Its journals are whole, and the next desk finds it interrupted."""
-    from neuroforge.experiments.shelf import UNFINISHED, Shelf
+    from neuroforge.experiments.shelf import Shelf
+    from neuroforge.runs.shelf import UNFINISHED
 
     statuses = Shelf(settings.storage.home / "experiments").everything()
     unfinished = [process_name(one.id) for one in statuses if one.state in UNFINISHED]

@@ -4,17 +4,9 @@ from typing import Any
 
 from cluster.handles import call
 from neuroforge.contracts.analysis import Analysis, ExperimentComparison
-from neuroforge.contracts.experiment_desk import (
-    FileSize,
-    ItemsPart,
-    ItemsReceipt,
-    LabelReceipt,
-    LabelSheet,
-    LabelTask,
-    RerunRequest,
-    ResultFile,
-)
+from neuroforge.contracts.experiment_desk import LabelReceipt, LabelSheet, LabelTask, RerunRequest, ResultFile
 from neuroforge.contracts.experiments import CostEstimate, ExperimentConfig, ExperimentStatus
+from neuroforge.contracts.runs import FileSize, ItemsPart, ItemsReceipt
 
 WHO = "the experiments desk"
 SLOW_TIMEOUT_S = 600.0

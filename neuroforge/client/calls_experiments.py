@@ -6,16 +6,9 @@ from urllib.parse import urlencode
 from neuroforge.client.calls import Call, as_contract, as_contracts, quoted
 from neuroforge.contracts.analysis import Analysis, ExperimentComparison
 from neuroforge.contracts.base import Contract, JsonObject
-from neuroforge.contracts.experiment_desk import (
-    HumanLabel,
-    ItemsPart,
-    ItemsReceipt,
-    LabelReceipt,
-    LabelSheet,
-    LabelTask,
-    RerunRequest,
-)
+from neuroforge.contracts.experiment_desk import HumanLabel, LabelReceipt, LabelSheet, LabelTask, RerunRequest
 from neuroforge.contracts.experiments import CostEstimate, ExperimentConfig, ExperimentStatus
+from neuroforge.contracts.runs import ItemsPart, ItemsReceipt
 
 PATH = "/admin/v1/experiments"
 PART_CHARS = 1 << 20

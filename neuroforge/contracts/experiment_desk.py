@@ -5,35 +5,13 @@ from typing import Literal
 from pydantic import Field
 
 from neuroforge.contracts.base import Contract
-from neuroforge.contracts.experiments import NAME_PATTERN, ExperimentState
+from neuroforge.contracts.experiments import NAME_PATTERN
+from neuroforge.contracts.runs import ID_PATTERN
 
-ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-MAX_ITEM_PARTS = 4096
 MAX_LABELS = 10_000
 
 ResultFile = Literal["report.html", "report.md", "cells.parquet", "outcomes.parquet", "analysis.json"]
 """What can be read of an experiment, as its directory names it."""
-
-
-class ItemsPart(Contract):
-    """PUT /admin/v1/experiments/items: one piece of a JSONL text, a DatasetItem a line, known by its own content."""
-
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    """Of the whole text in UTF-8."""
-    index: int = Field(default=0, ge=0, lt=MAX_ITEM_PARTS)
-    n_parts: int = Field(default=1, ge=1, le=MAX_ITEM_PARTS)
-    lines: str = Field(min_length=1, repr=False)
-    """This part of the text, cut anywhere."""
-
-
-class ItemsReceipt(Contract):
-    """What the server has of an upload."""
-
-    sha256: str
-    n_items: int | None = Field(default=None, ge=0)
-    """None = parts are missing still."""
-    missing: tuple[int, ...] = ()
-    """Parts that have not come."""
 
 
 class HumanLabel(Contract):
@@ -84,27 +62,6 @@ class RerunRequest(Contract):
     """None = the same."""
     use_cache: bool = False
     """A rerun asks again unless told otherwise."""
-
-
-RunAction = Literal["run", "rescore"]
-"""run: ask the open cells, score, analyse, report; rescore: the same without a call."""
-
-
-class RunEnd(Contract):
-    """How an experiment's process ended."""
-
-    state: ExperimentState
-    """done, failed, cancelled or interrupted."""
-    error: str | None = None
-    notes: tuple[str, ...] = ()
-    tracked_at: str | None = None
-    """Address of the tracker's run."""
-
-
-class FileSize(Contract):
-    """A result file, before it is read in pieces."""
-
-    n_bytes: int = Field(ge=0)
 
 
 class TrackedRun(Contract):

@@ -5,8 +5,9 @@ from typing import Literal
 from pydantic import Field
 
 from neuroforge.contracts.base import Contract
-from neuroforge.contracts.experiments import Budget, CostEstimate, ExperimentConfig, ExperimentState, Progress, Variant
+from neuroforge.contracts.experiments import Budget, CostEstimate, ExperimentConfig, Progress, Variant
 from neuroforge.contracts.models import EngineStats, Price
+from neuroforge.contracts.runs import RunState
 
 RunStop = Literal["max_calls", "max_tokens", "max_cost_usd", "max_duration", "cancelled", "disk_full"]
 """Why no further call starts."""
@@ -94,7 +95,7 @@ class MatrixResult(Contract):
     """What `ExperimentRunner.execute_matrix` came to."""
 
     plan: ExperimentPlan
-    state: ExperimentState
+    state: RunState
     """done, interrupted (cells are left: `progress.stopped_by` says why) or cancelled."""
     progress: Progress
     cells: str

@@ -8,6 +8,7 @@ from neuroforge.contracts.base import Contract, JsonObject
 from neuroforge.contracts.chat import LabelScore
 from neuroforge.contracts.durations import Duration
 from neuroforge.contracts.rules import Estimate
+from neuroforge.contracts.runs import RunStatus
 from neuroforge.contracts.scores import Score, ScorerName
 
 MetricFamily = Literal["quality", "speed", "consistency", "cost"]
@@ -265,26 +266,10 @@ class CostEstimate(Contract):
     """What a reader should know of it, such as how many of the calls are a judge's."""
 
 
-ExperimentState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
-"""interrupted: its process died or its budget ended with cells left; `resume` goes on with it."""
+class ExperimentStatus(RunStatus):
+    """Where an experiment stands. Its directory holds journal, Parquet, analysis and report."""
 
-
-class ExperimentStatus(Contract):
-    """Where an experiment stands."""
-
-    id: str
-    name: str
-    state: ExperimentState
     config: ExperimentConfig
-    created_at_s: float
-    ended_at_s: float | None = None
     progress: Progress | None = None
     estimate: CostEstimate | None = None
-    error: str | None = None
-    directory: str | None = None
-    """On the server: journal, Parquet, analysis, report."""
     rerun_of: str | None = None
-    notes: tuple[str, ...] = ()
-    """What did not go as wished and did not end it, such as a tracker that was down, and what no budget held."""
-    tracked_at: str | None = None
-    """Address of its run in the tracker."""

@@ -7,9 +7,6 @@ from typing import Any, Protocol
 from neuroforge.contracts.analysis import Analysis, ExperimentComparison
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.experiment_desk import (
-    FileSize,
-    ItemsPart,
-    ItemsReceipt,
     LabelReceipt,
     LabelSheet,
     LabelTask,
@@ -20,6 +17,7 @@ from neuroforge.contracts.experiment_desk import (
 from neuroforge.contracts.experiment_run import Lane
 from neuroforge.contracts.experiments import CellReply, CostEstimate, ExperimentConfig, ExperimentStatus
 from neuroforge.contracts.models import ModelStatus
+from neuroforge.contracts.runs import FileSize, ItemsPart, ItemsReceipt
 
 
 class ExperimentRuns(Protocol):

@@ -5,9 +5,9 @@ import logging
 from pathlib import Path
 
 from neuroforge.contracts.analysis import Analysis
-from neuroforge.contracts.experiment_desk import RunEnd, TrackedRun
-from neuroforge.contracts.experiments import ExperimentState
+from neuroforge.contracts.experiment_desk import TrackedRun
 from neuroforge.contracts.ports_experiments import ExperimentTracker, ObjectStore
+from neuroforge.contracts.runs import RunEnd, RunState
 from neuroforge.errors import NeuroForgeError
 from neuroforge.experiments.pipeline import FinishedExperiment, result_files
 
@@ -43,7 +43,7 @@ class Publisher:
         return RunEnd(state=state, error=_why_open(finished), notes=tuple(notes), tracked_at=tracked_at)
 
 
-def tracked_run(analysis: Analysis, state: ExperimentState, files: tuple[Path, ...]) -> TrackedRun:
+def tracked_run(analysis: Analysis, state: RunState, files: tuple[Path, ...]) -> TrackedRun:
     """Return parameters, means with their intervals, and files. Cells are in Parquet, not here."""
     config = analysis.config
     parameters = {

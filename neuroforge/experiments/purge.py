@@ -11,7 +11,8 @@ from neuroforge.assets.disk import used_bytes
 from neuroforge.contracts.outcomes import DataSummary, PurgeReport
 from neuroforge.experiments.cache import NAME as CACHE
 from neuroforge.experiments.cache import ReplyCache
-from neuroforge.experiments.shelf import ITEMS_FOLDER, PROGRESS_FILE, STATUS_FILE
+from neuroforge.experiments.shelf import ITEMS_FOLDER
+from neuroforge.runs.shelf import PROGRESS_FILE, STATUS_FILE
 from neuroforge.storage.tracking import ARTIFACTS
 
 logger = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from neuroforge.contracts.experiment_run import ExperimentPlan
 from neuroforge.contracts.experiments import CellScore, ExperimentConfig
 from neuroforge.contracts.scores import SCORER_NAMES
 from neuroforge.errors import ConflictError
-from neuroforge.experiments.files import write_whole
 from neuroforge.experiments.scores import NAME
 from neuroforge.storage.append_log import lock_of
+from neuroforge.storage.files import write_whole
 
 
 def drop_scores(directory: Path, timeout_s: float = 30.0) -> int:

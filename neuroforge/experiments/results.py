@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from neuroforge.contracts.analysis import Analysis
-from neuroforge.contracts.experiment_desk import FileSize, LabelReceipt, LabelSheet, LabelTask, ResultFile
+from neuroforge.contracts.experiment_desk import LabelReceipt, LabelSheet, LabelTask
 from neuroforge.experiments.shelf import Shelf
 
 
@@ -16,16 +16,6 @@ class ExperimentReader:
     def analysis(self, experiment_id: str) -> Analysis:
         """See ExperimentReports."""
         return self._shelf.analysis(experiment_id)
-
-    def find_file(self, experiment_id: str, name: ResultFile) -> FileSize:
-        """See ExperimentReports."""
-        return FileSize(n_bytes=self._shelf.file(experiment_id, name).stat().st_size)
-
-    def read_file(self, experiment_id: str, name: ResultFile, offset: int, n_bytes: int) -> bytes:
-        """See ExperimentReports."""
-        with self._shelf.file(experiment_id, name).open("rb") as file:
-            file.seek(offset)
-            return file.read(n_bytes)
 
     def runs(self, *experiment_ids: str) -> list[Path]:
         """Return the directories of experiments that have cells. Raises as ExperimentReports."""

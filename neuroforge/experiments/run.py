@@ -13,9 +13,10 @@ from filelock import FileLock, Timeout
 from neuroforge.assets.disk import FreeSpace, disk_full_is_ours, free_bytes, require_free, write_atomically
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiment_run import ExperimentPlan, Lane, MatrixResult, ModelFacts, PlannedLane
-from neuroforge.contracts.experiments import ExperimentConfig, ExperimentState, Progress
+from neuroforge.contracts.experiments import ExperimentConfig, Progress
 from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.ports_experiments import CellExecutor, HostedModels
+from neuroforge.contracts.runs import RunState
 from neuroforge.errors import ConflictError, NeuroForgeError, first_of
 from neuroforge.experiments.cache import ReplyCache
 from neuroforge.experiments.compact import compact
@@ -246,7 +247,7 @@ class ExperimentRunner:
         return disk_full_is_ours(self.directory, self._parts.free_space, advice)
 
 
-def _state(progress: Progress) -> ExperimentState:
+def _state(progress: Progress) -> RunState:
     if progress.stopped_by == "cancelled":
         return "cancelled"
     return "done" if progress.n_done >= progress.n_cells else "interrupted"

@@ -7,16 +7,9 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from neuroforge.contracts.analysis import Analysis, ExperimentComparison
-from neuroforge.contracts.experiment_desk import (
-    MAX_LABELS,
-    CompareRequest,
-    ItemsPart,
-    ItemsReceipt,
-    LabelReceipt,
-    LabelSheet,
-    ResultFile,
-)
+from neuroforge.contracts.experiment_desk import MAX_LABELS, CompareRequest, LabelReceipt, LabelSheet, ResultFile
 from neuroforge.contracts.ports_experiments import ExperimentsDesk
+from neuroforge.contracts.runs import ItemsPart, ItemsReceipt
 from neuroforge.gateway.admin import admit_admin, body_schema, many, one, read_contract
 from neuroforge.gateway.desk import Desk
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import LabelLogprobs, TokenCount
-from neuroforge.contracts.experiment_desk import CompareRequest, ItemsPart, LabelSheet, RerunRequest
+from neuroforge.contracts.experiment_desk import CompareRequest, LabelSheet, RerunRequest
 from neuroforge.contracts.experiments import ExperimentConfig
 from neuroforge.contracts.fleet import ApplyRequest
 from neuroforge.contracts.keys import KeySpec
@@ -16,6 +16,7 @@ from neuroforge.contracts.models import ModelSpec, ReplicaRange
 from neuroforge.contracts.outcomes import ExportRequest, Feedback, FitUpload
 from neuroforge.contracts.routing import Decision
 from neuroforge.contracts.rules import InsightRequest, RoutingRules
+from neuroforge.contracts.runs import ItemsPart
 from neuroforge.contracts.tasks import TaskResult
 from neuroforge.gateway.probes import COUNT, LABELS
 from neuroforge.gateway.responses_wire import RESPONSE

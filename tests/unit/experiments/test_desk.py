@@ -10,17 +10,20 @@ from typing import Any
 
 import pytest
 
-from neuroforge.contracts.experiment_desk import RerunRequest, RunAction, RunEnd
+from neuroforge.contracts.experiment_desk import RerunRequest
 from neuroforge.contracts.experiments import (
     CostEstimate,
     DatasetSource,
     ExperimentConfig,
-    ExperimentStatus,
     Progress,
 )
+from neuroforge.contracts.runs import RunAction, RunEnd, RunStatus
 from neuroforge.errors import ConflictError, DiskFull, EngineUnavailable, NotFound, RequestError, StorageError
-from neuroforge.experiments.desk import ExperimentQueue, RunningExperiment
-from neuroforge.experiments.shelf import PROGRESS_FILE, Shelf
+from neuroforge.experiments.desk import ExperimentQueue
+from neuroforge.experiments.shelf import Shelf
+from neuroforge.runs.queue import RunProcess
+from neuroforge.runs.shelf import PROGRESS_FILE
+from neuroforge.runs.turns import Turns
 
 CONFIG = ExperimentConfig(name="study", models=("a", "b"), datasets=(DatasetSource(name="mmlu", n=5),))
 COST = CostEstimate(n_cells=10, n_cached=0, n_calls=10, n_prompt_tokens=1, n_completion_tokens_max=1, cost_usd_max=0)
@@ -68,22 +71,22 @@ class FakeLauncher:
             raise self.refusal
         return COST
 
-    async def launch(self, status: ExperimentStatus, action: RunAction) -> RunningExperiment:
+    async def launch(self, status: RunStatus, action: RunAction) -> RunProcess:
         self.launched.append((status.id, action))
         process = self.processes[status.id] = FakeProcess(self.is_deaf)
         return process
 
-    async def find(self, experiment_id: str) -> RunningExperiment | None:
-        return self.alive.get(experiment_id)
+    async def find(self, run_id: str) -> RunProcess | None:
+        return self.alive.get(run_id)
 
 
 class Bench:
     """A desk over a directory; `settle` lets its tasks go as far as they can."""
 
-    def __init__(self, root: Path, **options: Any) -> None:
+    def __init__(self, root: Path, max_running: int = 1, **options: Any) -> None:
         self.shelf = Shelf(root)
         self.launcher = FakeLauncher()
-        self.queue = ExperimentQueue(self.shelf, self.launcher, lambda: 1000.0, **options)
+        self.queue = ExperimentQueue(self.shelf, self.launcher, lambda: 1000.0, Turns(max_running), **options)
 
     async def start(self) -> str:
         found = (await self.queue.start(CONFIG)).id

@@ -3,25 +3,10 @@
 from dataclasses import dataclass, field
 
 from neuroforge.contracts.analysis import Analysis, ExperimentComparison
-from neuroforge.contracts.experiment_desk import (
-    FileSize,
-    ItemsPart,
-    ItemsReceipt,
-    LabelReceipt,
-    LabelSheet,
-    LabelTask,
-    RerunRequest,
-    ResultFile,
-)
-from neuroforge.contracts.experiments import (
-    CostEstimate,
-    DatasetSource,
-    ExperimentConfig,
-    ExperimentState,
-    ExperimentStatus,
-    Variant,
-)
+from neuroforge.contracts.experiment_desk import LabelReceipt, LabelSheet, LabelTask, RerunRequest, ResultFile
+from neuroforge.contracts.experiments import CostEstimate, DatasetSource, ExperimentConfig, ExperimentStatus, Variant
 from neuroforge.contracts.rules import Estimate, Insight
+from neuroforge.contracts.runs import FileSize, ItemsPart, ItemsReceipt, RunState
 from neuroforge.errors import ConflictError, DataError, ModelNotFound, NotFound
 
 CONFIG = ExperimentConfig(name="study", models=("small", "big"), datasets=(DatasetSource(name="mmlu", n=20),))
@@ -53,7 +38,7 @@ FILES: dict[str, bytes] = {
 }
 
 
-def status(experiment_id: str = "exp-1", state: ExperimentState = "done", **more: object) -> ExperimentStatus:
+def status(experiment_id: str = "exp-1", state: RunState = "done", **more: object) -> ExperimentStatus:
     values = {"id": experiment_id, "name": "study", "state": state, "config": CONFIG, "created_at_s": 1.0}
     return ExperimentStatus.model_validate({**values, **more})
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from neuroforge.contracts.experiment_desk import ItemsPart
+from neuroforge.contracts.runs import ItemsPart
 from neuroforge.errors import DataError, NotFound
-from neuroforge.experiments.uploads import Uploads
+from neuroforge.runs.uploads import Uploads
 
 LINE = '{"id": "%s", "dataset": "own", "query": "2+2?", "scorer": "exact", "references": ["4"]}\n'
 

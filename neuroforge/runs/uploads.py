@@ -9,9 +9,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.experiment_desk import ItemsPart, ItemsReceipt
+from neuroforge.contracts.runs import ItemsPart, ItemsReceipt
 from neuroforge.errors import DataError, NotFound
-from neuroforge.experiments.files import write_whole
+from neuroforge.storage.files import write_whole
 
 ABANDONED_S = 86400.0
 """Parts of an upload that nobody ended are dropped after a day."""
