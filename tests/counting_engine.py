@@ -6,11 +6,12 @@ Over real HTTP on loopback, in a thread of its own, or as a process: `python -m 
 import asyncio
 import hashlib
 import json
+import random
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,8 +25,12 @@ N_PROMPT_TOKENS, N_COMPLETION_TOKENS = 10, 3
 class CountingEngine:
     """Answers, at most `n_slots` at a time for each model; what is more waits."""
 
+    spread_s = 0.0
+    """Up to so much longer each answer takes, at random."""
+
     def __init__(self, model_ids: Sequence[str], n_slots: int, latency_s: float) -> None:
         self._model_ids = tuple(model_ids)
+        self.answer: Callable[[dict[str, Any]], str] = answer_to
         self._n_slots = n_slots
         self._latency_s = latency_s
         self._slots = {model_id: asyncio.Semaphore(n_slots) for model_id in model_ids}
@@ -89,14 +94,14 @@ class CountingEngine:
             async with self._slots[model_id]:
                 begun_s = time.perf_counter()
                 self._first_s = self._first_s or begun_s
-                if self._latency_s:
-                    await asyncio.sleep(self._latency_s)
+                if wait_s := self._latency_s + random.uniform(0.0, self.spread_s):
+                    await asyncio.sleep(wait_s)
                 self._last_s = time.perf_counter()
                 self.busy_s += self._last_s - begun_s
         finally:
             self.n_open -= 1
         send = _send_stream if request.get("stream") else _send_whole
-        send(writer, answer_to(request))
+        send(writer, self.answer(request))
 
     def _status(self, model_id: str) -> dict[str, Any]:
         stats = {"slots_total": self._n_slots, "slots_busy": 0, "queued": 0}

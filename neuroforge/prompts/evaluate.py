@@ -2,15 +2,18 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.prompts import Demonstration, Evaluation, PromptProgram
+from neuroforge.errors import NeuroForgeError, first_of
 from neuroforge.prompts.ask import ItemAsker, ItemResult
 from neuroforge.prompts.evolution_state import Trial
 from neuroforge.prompts.results import ResultLog
 
+T = TypeVar("T")
 LONGEST_REASONING = 600
 """Characters of a model's own steps that are shown as an example: longer ones ramble, and cost prompt tokens."""
 
@@ -53,9 +56,7 @@ class Evaluator:
 
     async def results_of(self, program: PromptProgram, item_ids: Sequence[str]) -> tuple[ItemResult, ...]:
         """Return one result an item; asks only what is not in the log."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._result(program, self.items[one])) for one in item_ids]
-        return tuple(task.result() for task in tasks)
+        return await all_of([self._result(program, self.items[one]) for one in item_ids])
 
     def recall(self, trial: Trial) -> Evaluation:
         """Return what the log holds of a trial that was evaluated, wherever that was; failed calls included.
@@ -97,6 +98,16 @@ class Evaluator:
         self.spend.add(result)
         self.on_result(result)
         return result
+
+
+async def all_of(work: Sequence[Coroutine[Any, Any, T]]) -> tuple[T, ...]:
+    """Return all results, worked on at once. Raises NeuroForgeError: the first of ours, which ends the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except* NeuroForgeError as errors:
+        raise first_of(errors) from None
+    return tuple(task.result() for task in tasks)
 
 
 def _shown(item: DatasetItem, known: ItemResult, steps: str) -> Demonstration:

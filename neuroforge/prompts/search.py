@@ -1,11 +1,10 @@
 """The engine's questions -> evaluator and proposer -> its answers, until the search is over; saved as it goes."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from neuroforge.contracts.prompts import Evaluation, PromptCandidate, PromptProgram
-from neuroforge.prompts.evaluate import Evaluator
+from neuroforge.prompts.evaluate import Evaluator, all_of
 from neuroforge.prompts.evolution_state import EvolutionState, Trial, Wish
 from neuroforge.prompts.evolve import PromptEvolutionEngine
 
@@ -36,9 +35,7 @@ async def search(
 ) -> PromptEvolutionEngine:
     """Run the search to its end in this process. All trials of a step run at once."""
     while trials := await next_trials(engine, proposer, save):
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(evaluator.evaluate(trial)) for trial in trials]
-        take_in(engine, evaluator, trials, [task.result() for task in tasks])
+        take_in(engine, evaluator, trials, await all_of([evaluator.evaluate(trial) for trial in trials]))
         save(engine.state)
     return engine
 
@@ -67,10 +64,8 @@ async def _fulfil(engine: PromptEvolutionEngine, wishes: tuple[Wish, ...], propo
         for wish in wishes:
             engine.offer(wish.id, None)
         return
-    async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(proposer.propose(wish, tuple(engine.state.candidate(one) for one in wish.parents)))
-            for wish in wishes
-        ]
-    for wish, task in zip(wishes, tasks, strict=True):
-        engine.offer(wish.id, task.result())
+    written = await all_of(
+        [proposer.propose(wish, tuple(engine.state.candidate(one) for one in wish.parents)) for wish in wishes]
+    )
+    for wish, program in zip(wishes, written, strict=True):
+        engine.offer(wish.id, program)

@@ -1,5 +1,6 @@
 """Blocks of items, the log of results, and whole searches on a fake model."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,8 +8,8 @@ import pytest
 
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.prompts import PromptCandidate, PromptProgram
-from neuroforge.errors import DataError, EngineError, NotFound
-from neuroforge.prompts.evaluate import Evaluator
+from neuroforge.errors import DataError, DiskFull, EngineError, NotFound
+from neuroforge.prompts.evaluate import Evaluator, all_of
 from neuroforge.prompts.evolution_state import EvolutionSettings, EvolutionState, Trial
 from neuroforge.prompts.evolve import PromptEvolutionEngine
 from neuroforge.prompts.program import program_id
@@ -131,6 +132,23 @@ async def test_a_trial_is_recalled_as_it_was_told_failed_calls_included(make: Ma
 async def test_a_trial_that_nobody_evaluated_cannot_be_recalled(make: Make) -> None:
     with pytest.raises(NotFound, match="no log holds a result"):
         make(FakeModels()).recall(trial())
+
+
+async def test_of_many_at_once_the_first_error_is_raised_itself_and_ends_the_others() -> None:
+    ended = []
+
+    async def fail() -> None:
+        raise DiskFull("no room")
+
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("other")
+
+    with pytest.raises(DiskFull, match="no room"):
+        await all_of([wait(), fail()])
+    assert ended == ["other"]
 
 
 def test_a_log_of_something_else_is_refused_with_its_line(tmp_path: Path) -> None:
