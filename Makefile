@@ -12,7 +12,7 @@ export HF_HUB_DISABLE_TELEMETRY = 1
 export DO_NOT_TRACK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: gpu-environment help serve dev stop test check test-services test-browser test-vllm benchmark benchmark-router benchmark-experiments clean
+.PHONY: gpu-environment help serve dev stop test check test-services test-browser test-vllm benchmark benchmark-router benchmark-experiments benchmark-prompts clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-22s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ benchmark-router: $(VENV)/.dev ## Measure the router's learning; DATA=DIR of the
 
 benchmark-experiments: $(VENV)/.dev ## Measure the experiments: whether intervals and tests keep what they promise
 	$(BIN)/python -m tests.benchmarks.run_experiments
+
+benchmark-prompts: $(VENV)/.dev ## Measure the optimisation of prompts: what it costs beside the models' calls
+	$(BIN)/python -m tests.benchmarks.run_prompts
 
 clean: ## Remove the environment, caches and build products (not the models nor the database)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

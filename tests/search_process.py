@@ -7,6 +7,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,12 +78,12 @@ class SearchCommand:
             command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
-    def finish(self) -> str:
-        """Run it to its end; return what it wrote to stderr."""
+    def finish(self, timeout_s: float = 240.0) -> tuple[float, str]:
+        """Run it to its end; return how long it worked, without the process's start, and what it wrote to stderr."""
         run = self.start()
-        printed, told = run.communicate(timeout=240)
+        printed, told = run.communicate(timeout=timeout_s)
         assert run.returncode == 0, printed[-2000:] + told[-3000:]
-        return told
+        return float(printed.strip().splitlines()[-1]), told
 
     def found(self) -> dict[str, Any]:
         """All that it found, less what tells the time."""
@@ -117,7 +118,9 @@ def main(words: list[str]) -> None:
 
         ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False, logging_level="warning")
         drive = TuneDriver(GatewayAddress(url), Sandbox(), int(words[3]))
+    begun_s = time.perf_counter()
     asyncio.run(run(directory, url, wanted, drive))
+    print(time.perf_counter() - begun_s)
 
 
 if __name__ == "__main__":
