@@ -78,9 +78,11 @@ def says_the_same(one: PromptRelease, other: PromptRelease) -> bool:
     return one.model_dump(exclude=_GIVEN_BY_THE_STORE) == other.model_dump(exclude=_GIVEN_BY_THE_STORE)
 
 
-def read_reference(text: str) -> PromptReference:
+def read_reference(text: str, param: str | None = None) -> PromptReference:
     """Return what `name`, `name@alias` or `name@3` means.
 
+    Args:
+        param: The request's field that it came from.
     Raises:
         RequestError: It is none of them.
     """
@@ -88,7 +90,7 @@ def read_reference(text: str) -> PromptReference:
     is_version = which.isascii() and which.isdigit() and int(which) > 0
     if not _NAME.fullmatch(name) or (at and not is_version and not _NAME.fullmatch(which)):
         raise RequestError(
-            f"{text!r} names no prompt: write name, name@alias or name@version, such as sense@production"
+            f"{text!r} names no prompt: write name, name@alias or name@version, such as sense@production", param=param
         )
     if is_version:
         return PromptReference(name=name, version=int(which))

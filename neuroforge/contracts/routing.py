@@ -65,6 +65,23 @@ class RouteOptions(Contract):
     """Turns of one session stay with one model while its warm prefix is worth it; None = told by the conversation."""
 
 
+class PromptTag(Contract):
+    """Whose messages a request has: a release of a prompt. Never its text."""
+
+    name: str
+    version: int = Field(ge=1)
+    is_shadow: bool = False
+    """Asked beside the version that answered; nobody saw it."""
+
+
+class PromptShadow(Contract):
+    """The same request, put by another version of the prompt: asked once the answer is out."""
+
+    tag: PromptTag
+    body: Any = Field(repr=False)
+    """OpenAI's."""
+
+
 class RoutingRequest(Contract):
     """What the router may look at."""
 
@@ -90,6 +107,9 @@ class RoutingRequest(Contract):
     """Whether live tests may take it: a caller's own request, not a member of a task nor a probe."""
     live_test: LiveTestTag | None = None
     """Only of a shadow's request: the arm that it is asked for."""
+    prompt: PromptTag | None = None
+    """The request named a prompt; None = it brought its own messages."""
+    shadow: PromptShadow | None = None
 
 
 class FleetSnapshot(Contract):
@@ -171,6 +191,8 @@ class Decision(Contract):
     """Where the holdout's share of such requests goes; None = the holdout could not take this one."""
     live_test: LiveTestTag | None = None
     """The arm of a live test that answers; None = none does."""
+    prompt: PromptTag | None = None
+    """As RoutingRequest.prompt."""
     shadows: tuple[LiveTestTag, ...] = Field(default=(), exclude=True)
     """Arms to be asked beside it, whose answers go to nobody."""
 

@@ -19,7 +19,7 @@ from neuroforge.gateway.admin_learning import data_router, router_router
 from neuroforge.gateway.admin_live_tests import live_tests_router
 from neuroforge.gateway.admin_rules import rules_router
 from neuroforge.gateway.ask import Ask
-from neuroforge.gateway.chat import parse_chat
+from neuroforge.gateway.chat import read_chat
 from neuroforge.gateway.completions import parse_completion
 from neuroforge.gateway.desk import Desk, open_desk
 from neuroforge.gateway.edge import Edge
@@ -33,6 +33,7 @@ from neuroforge.gateway.listing import health_router, models_router
 from neuroforge.gateway.openapi import install_openapi
 from neuroforge.gateway.parts import GatewayParts
 from neuroforge.gateway.probes import COUNT, LABELS, Probe, count_tokens, label_logprobs
+from neuroforge.gateway.prompted import Prompting
 from neuroforge.gateway.render import CompletionRenderer, EmbeddingRenderer, Renderer
 from neuroforge.gateway.responses import parse_response
 from neuroforge.gateway.responses_events import ResponseRenderer
@@ -43,6 +44,7 @@ EXPOSED_HEADERS = (
     "x-request-id",
     "x-neuroforge-model",
     "x-neuroforge-decision",
+    "x-neuroforge-prompt",
     "server-timing",
     "retry-after",
 )
@@ -102,7 +104,7 @@ def _middleware(parts: GatewayParts, desk: Desk) -> list[Middleware]:
 
 def _hot_routes(parts: GatewayParts, desk: Desk) -> dict[str, ASGIApp]:
     return {
-        "/v1/chat/completions": Inference("chat", _chat, parts, desk),
+        "/v1/chat/completions": Inference("chat", partial(_chat, desk.prompting), parts, desk),
         "/v1/completions": Inference("completions", _completion, parts, desk),
         "/v1/embeddings": Inference("embeddings", _embedding, parts, desk),
         "/v1/responses": Inference("responses", partial(_response, parts.wall_clock), parts, desk),
@@ -113,8 +115,8 @@ def _hot_routes(parts: GatewayParts, desk: Desk) -> dict[str, ASGIApp]:
     }
 
 
-def _chat(payload: bytes) -> tuple[Ask, Renderer]:
-    ask = parse_chat(payload)
+def _chat(prompting: Prompting, payload: bytes) -> tuple[Ask, Renderer]:
+    ask = prompting.ask(read_chat(payload))
     return ask, CompletionRenderer("chatcmpl-", ask.include_usage)
 
 

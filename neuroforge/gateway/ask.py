@@ -6,7 +6,7 @@ from typing import Any
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import CHARACTERS_PER_TOKEN, EngineRequest, EngineRoute
 from neuroforge.contracts.models import Capability
-from neuroforge.contracts.routing import Policy, RouteOptions, RoutingRequest
+from neuroforge.contracts.routing import Policy, PromptShadow, PromptTag, RouteOptions, RoutingRequest
 from neuroforge.errors import RequestError
 from neuroforge.gateway.auth import Caller
 from neuroforge.gateway.call import Call
@@ -30,6 +30,9 @@ class Ask:
     deadline_s: float | None = None
     n_prompts: int = 1
     """Over how many of them the characters spread."""
+    prompt: PromptTag | None = None
+    """Whose messages these are; None = the caller's own."""
+    shadow: PromptShadow | None = None
 
     @property
     def is_auto(self) -> bool:
@@ -49,7 +52,10 @@ class Ask:
             route=self.options,
             body=self.body,
             actor=caller.actor,
-            can_be_tested=True,
+            # An arm's system message would make another prompt of it.
+            can_be_tested=self.prompt is None,
+            prompt=self.prompt,
+            shadow=self.shadow,
         )
 
     def engine_request(self, call: Call, timeout_s: float) -> EngineRequest:

@@ -14,17 +14,22 @@ _KEPT = ("role", "content", "name", "tool_calls", "tool_call_id")
 _NAMES = tuple(CHAT_RULES)
 
 
-def parse_chat(payload: bytes) -> Ask:
-    """Check a body and say what it needs.
+def read_chat(payload: bytes) -> JsonObject:
+    """Return a body that has the right shape.
 
     Raises:
-        RequestError: It breaks the schema; names the field. UnsupportedParameter: nobody can honour it.
+        RequestError: It breaks the schema; names the field.
     """
-    return ask_chat(parse(wire_requests.CHAT, payload, _NAMES))
+    request: JsonObject = parse(wire_requests.CHAT, payload, _NAMES)
+    return request
 
 
 def ask_chat(request: JsonObject) -> Ask:
-    """As `parse_chat`, of a request that has the right shape."""
+    """Say what a request with messages needs.
+
+    Raises:
+        RequestError: Fields that do not fit together. UnsupportedParameter: Nobody can honour one.
+    """
     needs = Needs()
     needs.add("chat", "messages")
     n_characters = take_messages(request["messages"], needs)

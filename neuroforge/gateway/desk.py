@@ -1,5 +1,6 @@
 """What every route needs to let a caller in and to book the call."""
 
+import random
 from dataclasses import dataclass
 
 from neuroforge.contracts.keys import Scope
@@ -9,6 +10,8 @@ from neuroforge.gateway.auth import Authenticator, Caller
 from neuroforge.gateway.call import Call
 from neuroforge.gateway.limits import Limiter
 from neuroforge.gateway.parts import GatewayParts
+from neuroforge.gateway.prompted import Prompting
+from neuroforge.gateway.prompts import PromptShelf
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class Desk:
     limiter: Limiter
     audit: AuditBuffer
     ledger: Ledger
+    prompting: Prompting
 
     def admit(self, call: Call, scope: Scope | None) -> Caller:
         """Identify the caller and note who it is.
@@ -47,4 +51,5 @@ def open_desk(parts: GatewayParts) -> Desk:
     audit = AuditBuffer()
     limiter = Limiter(parts.wall_clock, options.requests_per_minute, options.tokens_per_minute)
     ledger = Ledger(parts, audit, limiter)
-    return Desk(auth=Authenticator(options), limiter=limiter, audit=audit, ledger=ledger)
+    prompting = Prompting(PromptShelf(), parts.fleet_view, parts.metrics, random.Random())  # noqa: S311 - draws shadows
+    return Desk(Authenticator(options), limiter, audit, ledger, prompting)

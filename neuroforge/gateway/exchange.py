@@ -1,4 +1,4 @@
-"""Background loops of a gateway replica: each second audit events and counts out, keys and others' counts in."""
+"""Background loops of a gateway replica: each second events and counts out, keys, others' counts, prompts in."""
 
 import asyncio
 import logging
@@ -54,7 +54,13 @@ class StateExchange:
         """
         async with self._lock:
             events = self._desk.audit.take()
-            report = GatewayReport(replica_id=self._replica_id, audit=events, usage=self._desk.limiter.report())
+            shelf = self._desk.prompting.shelf
+            report = GatewayReport(
+                replica_id=self._replica_id,
+                audit=events,
+                usage=self._desk.limiter.report(),
+                prompts_revision=shelf.revision,
+            )
             is_done = False
             try:
                 snapshot = await self._state.exchange(report)
@@ -64,6 +70,8 @@ class StateExchange:
                     self._desk.audit.put_back(events)
             self._desk.auth.update(snapshot)
             self._desk.limiter.update(snapshot.usage_elsewhere)
+            if snapshot.prompts is not None:
+                shelf.update(snapshot.prompts)
 
     async def drain(self) -> None:
         """Hand over what is left, for a limited time."""

@@ -108,6 +108,8 @@ def note_decision(call: Call, decision: Decision) -> None:
         (b"x-neuroforge-model", decision.model_id.encode()),
         (b"x-neuroforge-decision", f"{decision.decision_id};reason={decision.reason}".encode()),
     ]
+    if (prompt := decision.prompt) is not None:
+        call.decision_headers.append((b"x-neuroforge-prompt", f"{prompt.name}@{prompt.version}".encode()))
 
 
 def _timing(call: Call, asked_s: float, answered_s: float, now_s: float) -> bytes:

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRoute
+from neuroforge.contracts.prompt_serving import MODEL_PREFIX
 from neuroforge.contracts.routing import Policy, RouteOptions
 from neuroforge.errors import ModelNotFound, RequestError, UnsupportedParameter
 
@@ -29,7 +30,10 @@ def policy_of(model: str) -> Policy:
 
     Raises:
         ModelNotFound: `auto:` with something that is no policy; names those there are.
+        UnsupportedParameter: A prompt, where none can be named.
     """
+    if model.startswith(MODEL_PREFIX):
+        raise UnsupportedParameter("prompts are served by name at /v1/chat/completions, not here", param="model")
     if not is_policy(model):
         return "explicit"
     for policy in POLICIES:

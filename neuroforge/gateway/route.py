@@ -5,7 +5,7 @@ from starlette.types import Receive, Scope, Send
 from neuroforge.errors import UnsupportedParameter
 from neuroforge.gateway.body import read_body
 from neuroforge.gateway.call import call_of
-from neuroforge.gateway.chat import parse_chat
+from neuroforge.gateway.chat import read_chat
 from neuroforge.gateway.desk import Desk
 from neuroforge.gateway.errors import JSON_HEADERS, send_bytes
 from neuroforge.gateway.infer import name_field, note_decision
@@ -24,7 +24,7 @@ class RouteProbe:
         call = call_of(scope)
         call.route = "route"
         caller = self._desk.admit_inference(call)
-        ask = parse_chat(await read_body(call, receive))
+        ask = self._desk.prompting.ask(read_chat(await read_body(call, receive)))
         caller.check_model(ask.model)
         try:
             decision = self._tasks.route(ask.routing(call, caller))

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Required
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from neuroforge.contracts.prompts import PROMPT_NAME
+
 # Long lists stop at their first wrong element: a large body of nothing but mistakes must not cost a second.
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 JsonAny = dict[str, Any]
@@ -56,6 +58,23 @@ class NeuroForgeOptions(TypedDict, total=False):
 
     deadline_s: Annotated[float, Field(gt=0, le=86_400)] | None
     route: RouteFields | None
+
+
+@with_config(STRICT)
+class PromptFields(TypedDict, total=False):
+    """A prompt that is kept here, with what its messages need; `name` may stand in `model` instead."""
+
+    name: Annotated[str, Field(pattern=PROMPT_NAME)] | None
+    alias: Annotated[str, Field(pattern=PROMPT_NAME)] | None
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None
+    variables: Annotated[dict[Name, str | bool | int | float], Field(max_length=256)] | None
+
+
+@with_config(STRICT)
+class ChatNeuroForge(NeuroForgeOptions, total=False):
+    """Our own object in a chat request."""
+
+    prompt: PromptFields | None
 
 
 @with_config(STRICT)
@@ -163,6 +182,7 @@ Message = Annotated[
     Field(discriminator="role"),
 ]
 Messages = Annotated[list[Message], Field(min_length=1, fail_fast=True)]
+AnyMessages = Annotated[list[Message], Field(fail_fast=True)]
 
 
 @with_config(STRICT)

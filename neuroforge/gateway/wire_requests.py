@@ -7,9 +7,10 @@ from typing_extensions import TypedDict
 
 from neuroforge.gateway.wire import (
     STRICT,
+    AnyMessages,
+    ChatNeuroForge,
     JsonAny,
     LogitBias,
-    Messages,
     N,
     Name,
     NeuroForgeOptions,
@@ -70,11 +71,12 @@ class ChatRequest(ChatOptions, total=False):
     """POST /v1/chat/completions."""
 
     model: Required[Name]
-    messages: Required[Messages]
+    messages: AnyMessages | None
+    """Needed but where a prompt is named."""
     stream: bool | None
     stream_options: StreamOptions | None
     n: N | None
-    neuroforge: NeuroForgeOptions | None
+    neuroforge: ChatNeuroForge | None
 
 
 TokenId = Annotated[int, Field(ge=0, le=2**31 - 1)]

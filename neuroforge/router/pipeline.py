@@ -278,6 +278,8 @@ class LearnedRouter:
     def _keep(
         self, request: RoutingRequest, snapshot: FleetSnapshot, decision: Decision, described: Described | None
     ) -> Decision:
+        if request.prompt is not None:
+            decision = Decision(**{**dict(decision), "prompt": request.prompt})
         if len(self._kept) >= MAX_LIVE:
             del self._kept[next(iter(self._kept))]
         self._kept[decision.decision_id] = Kept(request, decision, snapshot, described)

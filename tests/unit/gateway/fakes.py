@@ -25,12 +25,14 @@ from neuroforge.contracts.keys import (
     KeyUsage,
 )
 from neuroforge.contracts.models import EngineKind, ModelEndpoint, ModelSpec, ModelState, ModelStatus, ReplicaRange
+from neuroforge.contracts.prompt_serving import PromptSnapshot
 from neuroforge.contracts.routing import (
     Chunk,
     Completed,
     Decided,
     Decision,
     FleetSnapshot,
+    PromptTag,
     RoutingRequest,
     Spent,
     StreamEvent,
@@ -49,8 +51,9 @@ from tests.unit.gateway.fakes_rules import FakeRules, entry
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 
 
-def decision(model_id: str = "small") -> Decision:
+def decision(model_id: str = "small", prompt: PromptTag | None = None) -> Decision:
     return Decision(
+        prompt=prompt,
         decision_id="dec_1",
         request_id="r",
         model_id=model_id,
@@ -127,12 +130,14 @@ class FakeOrchestrator:
         except asyncio.CancelledError:
             self.n_cancelled += 1
             raise
-        return Completed(decision=decision(routing.model_id or "small"), body=dict(self.body), spent=self.spent)
+        return Completed(
+            decision=decision(routing.model_id or "small", routing.prompt), body=dict(self.body), spent=self.spent
+        )
 
     async def stream(self, routing: RoutingRequest, request: EngineRequest) -> AsyncGenerator[StreamEvent, None]:
         self._note(routing, request)
         try:
-            yield Decided(decision=decision(routing.model_id or "small"), spent=self.spent)
+            yield Decided(decision=decision(routing.model_id or "small", routing.prompt), spent=self.spent)
             for event in self.events:
                 if isinstance(event, Exception):
                     raise event
@@ -263,13 +268,16 @@ class FakeState:
     elsewhere: tuple[KeyUsage, ...] = ()
     reports: list[GatewayReport] = field(default_factory=list)
     error: Exception | None = None
+    prompts: PromptSnapshot | None = None
 
     async def exchange(self, report: GatewayReport) -> AuthSnapshot:
         if self.error is not None:
             raise self.error
         self.reports.append(report)
         self.events += report.audit
-        return AuthSnapshot(keys=tuple(self.keys), usage_elsewhere=self.elsewhere)
+        is_newest = self.prompts is None or self.prompts.revision == report.prompts_revision
+        prompts = None if is_newest else self.prompts
+        return AuthSnapshot(keys=tuple(self.keys), usage_elsewhere=self.elsewhere, prompts=prompts)
 
     async def create_key(self, spec: KeySpec) -> CreatedKey:
         key, secret = make_key(f"k{len(self.keys)}", spec)

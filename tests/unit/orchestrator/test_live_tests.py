@@ -3,9 +3,9 @@
 from typing import Any
 
 from neuroforge.contracts.live_tests import LiveTestArm, LiveTestPlan, LiveTestSpec
-from neuroforge.contracts.routing import Chunk, Decided
+from neuroforge.contracts.routing import Chunk, Decided, PromptShadow, PromptTag
 from neuroforge.errors import DataError, EngineUnavailable
-from neuroforge.orchestrator.shadows import SHADOWS
+from neuroforge.orchestrator.shadows import PROMPT_SHADOWS, SHADOWS
 from neuroforge.router.pipeline import LearnedRouter, RouterOptions
 from tests.fakes import FakeClock, chat_answer, endpoint, engine_request, routing_request
 from tests.unit.gateway.fakes import FakeMetrics
@@ -111,6 +111,23 @@ async def test_shadows_beyond_the_limit_are_dropped_and_counted() -> None:
     told = [tags["result"] for name, _, tags in bench.metrics.told if name == SHADOWS]
     assert told == ["asked", "asked", "dropped", "dropped"]
     await finish_shadows(bench)
+
+
+async def test_another_version_of_the_prompt_is_asked_of_the_same_model_after_the_answer() -> None:
+    bench = bench_with()
+    messages = [{"role": "user", "content": "as version 2 puts it"}]
+    tag = PromptTag(name="sense", version=2, is_shadow=True)
+    shadow = PromptShadow(tag=tag, body={"messages": messages, "stream_options": {"include_usage": True}})
+    routing = asked(prompt=PromptTag(name="sense", version=1), shadow=shadow)
+
+    completed = await bench.run(bench.orchestrator.complete(routing, engine_request()))
+    await finish_shadows(bench)
+
+    assert completed.decision.prompt == PromptTag(name="sense", version=1)
+    assert bench.called == ["small", "small"]
+    assert bench.engine.calls[1][1].body == {"messages": messages}
+    told = [tags for name, _, tags in bench.metrics.told if name == PROMPT_SHADOWS]
+    assert told == [{"prompt": "sense", "version": "2", "result": "asked"}]
 
 
 async def finish_shadows(bench: TimedBench) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from neuroforge.contracts.live_tests import LiveTestArm, LiveTestPlan, LiveTestSpec
 from neuroforge.contracts.models import ModelState
-from neuroforge.contracts.routing import Decision, FleetSnapshot, Outcome, RouteOptions
+from neuroforge.contracts.routing import Decision, FleetSnapshot, Outcome, PromptTag, RouteOptions
 from neuroforge.contracts.rules import Exclusion, Pin, RoutingRules
 from neuroforge.errors import DataError, EngineUnavailable, ModelNotFound, RequestError
 from neuroforge.router.belief import Fitted
@@ -106,6 +106,16 @@ def test_a_named_model_and_an_only_one_need_no_features(learned: LearnedRouter) 
         ("b", "explicit", None),
         ("b", "only_candidate", None),
     ]
+
+
+def test_what_is_recorded_tells_the_prompt_that_was_named(learned: LearnedRouter) -> None:
+    tag = PromptTag(name="sense", version=3)
+    chosen = learned.decide(ask(prompt=tag), FLEET)
+    named = learned.decide(routing_request("a", prompt=tag), FLEET)
+    assert (chosen.prompt, named.prompt) == (tag, tag)
+    finish(learned, chosen)
+    (finished,) = learned.buffer.take(5)
+    assert finished.decision.prompt == tag
 
 
 def test_even_an_only_model_keeps_the_bounds(learned: LearnedRouter) -> None:
