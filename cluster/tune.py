@@ -57,7 +57,6 @@ class TuneDriver:
 
         async def turn(done: tuple[Trial, ...]) -> tuple[Trial, ...]:
             for result in evaluator.log.refresh():
-                evaluator.spend.add(result)
                 evaluator.on_result(result)
             take_in(engine, evaluator, done, [evaluator.recall(trial) for trial in done])
             save(engine.state)

@@ -12,11 +12,12 @@ import sys
 from pathlib import Path
 
 import neuroforge
-from cluster.cli.optimize import print_result, tell_step
+from cluster.cli.optimize import print_result
+from cluster.cli.optimize_progress import OptimizeLine, print_plan
 from neuroforge.assets.store import AssetStore
 from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
 from neuroforge.errors import NeuroForgeError
-from neuroforge.prompts.run import OptimizationRun, run_optimization
+from neuroforge.prompts.run import OptimizationRun, plan_optimization, run_optimization
 from neuroforge.prompts.task_file import read_task
 from neuroforge.scoring.sandbox import Sandbox
 from neuroforge.settings import load_settings
@@ -39,7 +40,8 @@ async def _run(config: OptimizeConfig, options: argparse.Namespace) -> Optimizat
     assets = AssetStore(load_settings(options.config).storage.home)
     async with neuroforge.connect_async(options.url) as client:
         await client.wait_ready(options.wait_s)
-        needed = OptimizationRun(client, assets, Sandbox(), options.out, tell_step)
+        needed = OptimizationRun(client, assets, Sandbox(), options.out, OptimizeLine().show)
+        print_plan(await plan_optimization(config, needed))
         return await run_optimization(config, needed)
 
 

@@ -1,41 +1,23 @@
-"""How far an experiment is: one line that changes on a terminal, a line now and then in a pipe."""
+"""How far an experiment is, in one line; and what it would take."""
 
-import sys
-import time
 from typing import TYPE_CHECKING
 
 import typer
 
+from cluster.cli.live_line import LiveLine
+
 if TYPE_CHECKING:
     from neuroforge.contracts.experiments import CostEstimate, ExperimentStatus, Progress
 
-PIPE_EVERY_S = 10.0
 _MOST_MEANS = 3
 
 
-class ProgressLine:
-    """Writes to stderr, so that stdout stays what was found."""
-
-    def __init__(self) -> None:
-        self._is_live = sys.stderr.isatty()
-        self._told_at_s = float("-inf")
-        self._width = 0
+class ProgressLine(LiveLine):
+    """Of an experiment."""
 
     def show(self, status: "ExperimentStatus") -> None:
         """Take in a new status."""
-        text = progress_text(status)
-        if self._is_live:
-            sys.stderr.write(f"\r{text.ljust(self._width)}")
-            sys.stderr.flush()
-            self._width = len(text)
-        elif time.monotonic() - self._told_at_s >= PIPE_EVERY_S:
-            self._told_at_s = time.monotonic()
-            typer.echo(text, err=True)
-
-    def close(self) -> None:
-        """Leave the line."""
-        if self._is_live and self._width:
-            sys.stderr.write("\n")
+        self.write(progress_text(status))
 
 
 def progress_text(status: "ExperimentStatus") -> str:

@@ -1,16 +1,17 @@
 """`optimize task.yaml`: a better prompt, if fresh items prove it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from cluster.cli.experiment_progress import seconds_text
+from cluster.cli.optimize_progress import OptimizeLine, print_plan
 from cluster.cli.output import print_json, print_table
 from cluster.cli.shared import JsonOption, Shared, shared
 
 if TYPE_CHECKING:
     from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
-    from neuroforge.prompts.evolution_state import EvolutionState
 
 ANSWER_TIMEOUT_S = 600.0
 
@@ -27,54 +28,60 @@ def optimize(
     allow_unsandboxed: Annotated[
         bool, typer.Option("--allow-unsandboxed", help="Run code without a sandbox if there is none.")
     ] = False,
+    is_dry: Annotated[bool, typer.Option("--dry-run", help="Only check it and show what it would take.")] = False,
+    is_sure: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the start.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Search for a better prompt, and prove it on items that the search has not seen.
 
-    Run again with the same task it goes on where it was: no answered call is made twice.
+    Run again with the same task it goes on where it was, without asking: no answered call is made twice.
     """
-    from neuroforge.prompts.task_file import read_task
-
-    budget = None if max_calls is None else {"max_calls": max_calls}
-    config = read_task(file, {"target_model": target_model, "seed": seed, "budget": budget})
-    options = shared(context)
-    directory = out or options.home() / "prompts" / config.name
-    result = _run(config, directory, options, allow_unsandboxed)
-    if as_json:
-        print_json(result)
-    else:
-        print_result(result, directory)
-
-
-def _run(config: "OptimizeConfig", directory: Path, options: Shared, allow_unsandboxed: bool) -> "OptimizationResult":
     import asyncio
 
+    from neuroforge.prompts.task_file import read_task
+
+    limit = {} if max_calls is None else {"max_calls": max_calls}
+    config = read_task(file, {"target_model": target_model, "seed": seed}, limit)
+    options = shared(context)
+    directory = out or options.home() / "prompts" / config.name
+    asyncio.run(_optimize(config, options, directory, _Ways(allow_unsandboxed, is_dry, is_sure, as_json)))
+
+
+class _Ways(NamedTuple):
+    allow_unsandboxed: bool
+    is_dry: bool
+    is_sure: bool
+    as_json: bool
+
+
+async def _optimize(config: "OptimizeConfig", options: Shared, directory: Path, ways: _Ways) -> None:
     from cluster.cli.models_assets import open_assets
     from neuroforge.client.aio import AsyncClient
     from neuroforge.client.locate import find_key
-    from neuroforge.prompts.run import OptimizationRun, run_optimization
+    from neuroforge.prompts.directory import CONFIG
+    from neuroforge.prompts.run import OptimizationRun, plan_optimization, run_optimization
     from neuroforge.scoring.sandbox import Sandbox
 
-    async def run() -> "OptimizationResult":
-        async with AsyncClient(options.server_url(), find_key(None), ANSWER_TIMEOUT_S) as client:
-            sandbox = Sandbox(allow_unsandboxed=allow_unsandboxed)
-            needed = OptimizationRun(client, open_assets(options), sandbox, directory, tell_step)
-            return await run_optimization(config, needed)
-
-    return asyncio.run(run())
-
-
-def tell_step(state: "EvolutionState") -> None:
-    """Write how far the search is, a line a step, to stderr."""
-    scores = {
-        one.candidate_id: [value for value in one.fitness if value is not None]
-        for one in state.evaluations
-        if one.candidate_id in state.elite[:1]
-    }
-    best = next((f"best so far {sum(ones) / len(ones):.3f}" for ones in scores.values() if ones), "no best yet")
-    typer.echo(
-        f"generation {state.generation}, {len(state.candidates)} prompts, {state.n_calls} calls, {best}", err=True
-    )
+    line = OptimizeLine()
+    async with AsyncClient(options.server_url(), find_key(None), ANSWER_TIMEOUT_S) as client:
+        sandbox = Sandbox(allow_unsandboxed=ways.allow_unsandboxed)
+        needed = OptimizationRun(client, open_assets(options), sandbox, directory, line.show)
+        plan = await plan_optimization(config, needed)
+        if ways.is_dry and ways.as_json:
+            print_json({"config": config, "plan": plan})
+            return
+        print_plan(plan, to_stderr=ways.as_json)
+        if ways.is_dry:
+            return
+        is_begun = (directory / CONFIG).exists()
+        if not (is_begun or ways.is_sure or ways.as_json) and not typer.confirm("start it?", default=True):
+            raise typer.Exit(1)
+        result = await run_optimization(config, needed)
+    line.close()
+    if ways.as_json:
+        print_json(result)
+    else:
+        print_result(result, directory)
 
 
 def print_result(result: "OptimizationResult", directory: Path) -> None:
@@ -86,8 +93,9 @@ def print_result(result: "OptimizationResult", directory: Path) -> None:
     rows = [(one.aspect, f"{one.score:.2f}", one.found_by, " ".join(one.text.split())[:90]) for one in result.findings]
     print_table(("ASPECT", "SCORE", "BY", "FINDING"), rows)
     typer.echo(
-        f"\n{result.n_candidates} prompts tried, {result.n_calls} calls made ({result.n_prompt_tokens} prompt tokens, "
-        f"{result.n_completion_tokens} answered); ended: {result.ended_because or 'nothing to search on'}"
+        f"\n{result.n_candidates} prompts tried, {result.n_calls:,} calls made ({result.n_prompt_tokens:,} prompt "
+        f"tokens, {result.n_completion_tokens:,} answered, ${result.cost_usd:.4g}) in "
+        f"{seconds_text(result.elapsed_s)}; ended: {result.ended_because or 'nothing to search on'}"
     )
     gained = [f"{name} {gain:+.3f}" for name, gain in result.contributions.items() if gain > 0]
     if gained:

@@ -6,7 +6,6 @@ from pydantic import AfterValidator, Field, model_validator
 
 from neuroforge.contracts.base import Contract
 from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.durations import Duration
 from neuroforge.contracts.experiments import Budget, DatasetSource, Decoding
 from neuroforge.contracts.rules import Estimate
 from neuroforge.contracts.scores import ScorerName
@@ -159,6 +158,7 @@ class OptimizeConfig(Contract):
     """None = what each item declares."""
     strategy: Literal["evolution", "nas"] = "evolution"
     budget: Budget = Budget(max_calls=1000)
+    """Calls bound search and selection, the test comes on top; tokens, money and time bound the whole run."""
     n_generations: int | None = Field(default=None, ge=1)
     population: int = Field(default=12, ge=2, le=256)
     block_size: int = Field(default=10, ge=1)
@@ -173,13 +173,13 @@ class OptimizeConfig(Contract):
     alpha: float = Field(default=0.05, gt=0, le=0.2)
     """Of the one-sided paired test that promotion must pass."""
     patience: int = Field(default=4, ge=1)
-    """Generations without expected gain after which the search ends."""
+    """Generations in which the best stays the same, after which the search ends."""
+    min_gain: float = Field(default=0.001, ge=0, le=1)
+    """What 100 more calls must be expected to gain in score; where they are not, the search ends."""
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     concurrency: int | None = Field(default=None, ge=1, le=1024)
-    timeout: Duration | None = None
-    """Wall time of the whole run; None = the budget's."""
     promote: bool = True
-    """Register the winner if it is proven."""
+    """Register the winner if it is proven, and let `alias` name it."""
     alias: str = Field(default="production", pattern=PROMPT_NAME)
 
     @model_validator(mode="after")
@@ -273,18 +273,27 @@ class PromptReference(Contract):
 
 
 class OptimizePlan(Contract):
-    """What a run would cost, told before it starts."""
+    """What a run would take, told before it starts."""
 
     target_model: str
     n_items: dict[str, int]
     """By split: search, selection, test; empty without examples."""
-    max_calls: int | None
-    """Of search and selection together; the test comes on top."""
-    n_test_calls: int = Field(ge=0)
     is_by_labels: bool
     """Whether the search climbs label log-probabilities."""
-    writers: tuple[str, ...] = ()
-    """Models that may write prompts."""
+    n_calls_max: int | None = Field(ge=0)
+    """Of search and selection, as far as the budget goes; they end earlier when no gain is expected. None = nothing
+    limits them."""
+    n_test_calls: int = Field(ge=0)
+    """On top of them."""
+    n_beside_calls_max: int = Field(ge=0)
+    """For findings, and for what models write and vote before the search; what they write in it comes on top."""
+    n_prompt_tokens: int | None = Field(default=None, ge=0)
+    """Of all these calls, from the texts' length."""
+    n_completion_tokens_max: int | None = Field(default=None, ge=0)
+    cost_usd_max: float | None = Field(default=None, ge=0)
+    duration_s: float | None = Field(default=None, ge=0)
+    """None = the target's speed is not known yet, or nothing limits the calls."""
+    notes: tuple[str, ...] = ()
 
 
 class OptimizationResult(Contract):
@@ -317,9 +326,17 @@ class OptimizationResult(Contract):
     front: tuple[PromptCandidate, ...] = ()
     """Nobody beats these in fitness, prompt tokens and latency at once."""
     ended_because: str | None = None
+    writers: tuple[str, ...] = ()
+    """Models that might write prompts."""
     n_candidates: int = Field(default=0, ge=0)
     n_calls: int = Field(default=0, ge=0)
-    """Really made in this run: what was known from an earlier one is not among them."""
+    """Made in all starts of the run, those beside the measured ones too; as the tokens, money and time."""
     n_prompt_tokens: int = Field(default=0, ge=0)
     n_completion_tokens: int = Field(default=0, ge=0)
+    cost_usd: float = Field(default=0.0, ge=0)
+    elapsed_s: float = Field(default=0.0, ge=0)
+    data_sha256: str | None = None
+    """Of the examples, in their order."""
+    versions: dict[str, str] = Field(default_factory=dict)
+    """Of packages and of the target's weights."""
     warnings: tuple[str, ...] = ()

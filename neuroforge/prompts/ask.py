@@ -13,6 +13,7 @@ from neuroforge.contracts.answers import content_of, usage_of
 from neuroforge.contracts.base import Contract, JsonObject
 from neuroforge.contracts.chat import LabelLogprobs
 from neuroforge.contracts.datasets import DatasetItem
+from neuroforge.contracts.models import Price
 from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.contracts.scores import Score
@@ -55,6 +56,7 @@ class ItemResult(Contract):
     n_calls: int = 0
     n_prompt_tokens: int = 0
     n_completion_tokens: int = 0
+    cost_usd: float = 0.0
     latency_s: float = 0.0
     """Of all its calls together."""
     is_failed: bool = False
@@ -69,6 +71,7 @@ class Target:
     digest: str | None = None
     labels: tuple[str, ...] = ()
     """Climb the probabilities of these labels; empty = generate and score."""
+    price: Price = field(default_factory=Price)
 
 
 @dataclass
@@ -109,9 +112,11 @@ class ItemAsker:
             else:
                 told = await self._by_replies(shown, item)
         except NeuroForgeError as error:
-            told = {"reason": f"call failed: {error.code}", "is_failed": True}
+            # What a failed call cost nobody tells: a budget counts it as made.
+            told = {"reason": f"call failed: {error.code}", "is_failed": True, "n_calls": program.n_samples}
+        cost_usd = self.target.price.cost_usd(told.get("n_prompt_tokens", 0), told.get("n_completion_tokens", 0))
         values = {"key": self.key(program, item), "item_id": item.id, "latency_s": self.clock() - begun_s, **told}
-        return ItemResult.model_validate(values)
+        return ItemResult.model_validate({**values, "cost_usd": cost_usd})
 
     def _labels(self, item: DatasetItem) -> tuple[str, ...]:
         """An item's own labels, else the task's; none where replies are scored."""
@@ -157,7 +162,7 @@ class ItemAsker:
             n_prompt += 0 if usage is None else usage.n_prompt_tokens
             n_completion += 0 if usage is None else usage.n_completion_tokens
             replies.append(_unworded(program, content_of(body) or ""))
-            scores.append(await self.score(item, replies[-1]))
+            scores.append(await self._judged(item, replies[-1]))
         place = _vote(scores)
         chosen = scores[place]
         return {
@@ -170,6 +175,14 @@ class ItemAsker:
             "n_prompt_tokens": n_prompt,
             "n_completion_tokens": n_completion,
         }
+
+    async def _judged(self, item: DatasetItem, reply: str) -> Score:
+        try:
+            return await self.score(item, reply)
+        except NeuroForgeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a metric is someone else's code: its row is lost, not the run
+            return Score(reason=f"the metric raised {type(error).__name__}: {' '.join(str(error).split())[:200]}")
 
     async def _label_logprobs(self, messages: Sequence[JsonObject], words: Sequence[str]) -> LabelLogprobs:
         return await self._retried(

@@ -1,6 +1,7 @@
 """What the stages came to -> OptimizationResult."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,14 +10,14 @@ from neuroforge.contracts.prompts import (
     OptimizeConfig,
     OptimizePlan,
     PromptCandidate,
-    PromptProgram,
 )
-from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolve import PromptEvolutionEngine
 from neuroforge.prompts.improve import Proposer
+from neuroforge.prompts.prepare import Prepared, seed_of
 from neuroforge.prompts.promote import Verdict
 from neuroforge.prompts.render import to_text
 from neuroforge.prompts.suggest import Suggestions
+from neuroforge.prompts.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -24,22 +25,22 @@ class Searched:
     """A search at its end, and what it led to."""
 
     engine: PromptEvolutionEngine
-    evaluator: Evaluator
     proposer: Proposer
     winner: PromptCandidate
     verdict: Verdict
+    workspace: Workspace
+    warnings: tuple[str, ...]
 
 
 def conclude(
-    config: OptimizeConfig, seed: PromptProgram, plan: OptimizePlan, suggestions: Suggestions, searched: Searched
+    config: OptimizeConfig, prepared: Prepared, plan: OptimizePlan, suggestions: Suggestions, searched: Searched
 ) -> OptimizationResult:
     """Return the result of a run that measured."""
-    engine, winner, verdict, proposer = searched.engine, searched.winner, searched.verdict, searched.proposer
-    optimized = winner.program if verdict.is_promoted else seed
-    spend = searched.evaluator.spend
+    engine, winner, verdict = searched.engine, searched.winner, searched.verdict
+    optimized = winner.program if verdict.is_promoted else prepared.seed
     return OptimizationResult(
         name=config.name,
-        original=seed,
+        original=prepared.seed,
         optimized=optimized,
         text=to_text(optimized),
         is_promoted=verdict.is_promoted,
@@ -51,22 +52,22 @@ def conclude(
         findings=suggestions.findings,
         suggestions=suggestions.programs,
         contributions={name: one.gain for name, one in sorted(engine.state.credits.items())},
-        written_by_model=proposer.n_written_by_model,
+        written_by_model=searched.proposer.n_written_by_model,
         lineage=_lineage(engine, winner),
         front=engine.front(),
         ended_because=engine.state.ended_because,
+        writers=suggestions.writers,
         n_candidates=len(engine.state.candidates),
-        n_calls=spend.n_calls + proposer.n_calls,
-        n_prompt_tokens=spend.n_prompt_tokens + proposer.n_prompt_tokens,
-        n_completion_tokens=spend.n_completion_tokens + proposer.n_completion_tokens,
-        warnings=(*verdict.warnings, *suggestions.warnings),
+        **_spend(searched.workspace),
+        warnings=(*searched.warnings, *verdict.warnings),
     )
 
 
 def conclude_unmeasured(
-    config: OptimizeConfig, seed: PromptProgram, plan: OptimizePlan, suggestions: Suggestions
+    config: OptimizeConfig, plan: OptimizePlan, suggestions: Suggestions, workspace: Workspace
 ) -> OptimizationResult:
     """Return the result of a run without examples: suggestions, and no claim."""
+    seed = seed_of(config)
     return OptimizationResult(
         name=config.name,
         original=seed,
@@ -77,8 +78,15 @@ def conclude_unmeasured(
         plan=plan,
         findings=suggestions.findings,
         suggestions=suggestions.programs,
+        writers=suggestions.writers,
+        **_spend(workspace),
         warnings=suggestions.warnings,
     )
+
+
+def _spend(workspace: Workspace) -> dict[str, Any]:
+    spent = workspace.spent()
+    return {**spent._asdict(), "elapsed_s": workspace.watch.elapsed_s}
 
 
 def _scores(engine: PromptEvolutionEngine, winner: PromptCandidate, verdict: Verdict) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from neuroforge.contracts.datasets import DatasetItem
@@ -19,21 +19,6 @@ LONGEST_REASONING = 600
 
 
 @dataclass
-class Spend:
-    """What was really asked, without what came from the log."""
-
-    n_calls: int = 0
-    n_prompt_tokens: int = 0
-    n_completion_tokens: int = 0
-
-    def add(self, result: ItemResult) -> None:
-        """Count one result's calls."""
-        self.n_calls += result.n_calls
-        self.n_prompt_tokens += result.n_prompt_tokens
-        self.n_completion_tokens += result.n_completion_tokens
-
-
-@dataclass
 class Evaluator:
     """Evaluates programs on items; safe to use from many tasks of one event loop."""
 
@@ -41,7 +26,6 @@ class Evaluator:
     items: Mapping[str, DatasetItem]
     log: ResultLog
     concurrency: int
-    spend: Spend = field(default_factory=Spend)
     on_result: Callable[[ItemResult], None] = lambda _result: None
 
     def __post_init__(self) -> None:
@@ -95,7 +79,6 @@ class Evaluator:
         async with self._slots:
             result = await self.asker.ask(program, item)
         self.log.add(result)
-        self.spend.add(result)
         self.on_result(result)
         return result
 
@@ -128,6 +111,7 @@ def summarise(trial: Trial, results: Sequence[ItemResult]) -> Evaluation:
         n_calls=n_calls,
         n_prompt_tokens=sum(one.n_prompt_tokens for one in results),
         n_completion_tokens=sum(one.n_completion_tokens for one in results),
+        cost_usd=sum(one.cost_usd for one in results),
         latency_s=sum(one.latency_s for one in answered) / len(answered) if answered else 0.0,
         errors=dict(Counter(one.reason or "not scored" for one in results if one.score is None)),
     )

@@ -29,7 +29,7 @@ from neuroforge.prompts.operators import OPERATORS, Breeding, breed
 from neuroforge.prompts.program import program_id
 from neuroforge.prompts.race import estimate, mean_fitness, paired, pareto_front, survivors
 from neuroforge.prompts.space import PromptSpace
-from neuroforge.prompts.spend import spent_on, total
+from neuroforge.prompts.spend import spent_on
 from neuroforge.prompts.stop import why_over
 
 Blocks = Sequence[tuple[str, ...]]
@@ -218,14 +218,16 @@ class PromptEvolutionEngine:
 
     def _milestone(self, best: str) -> Milestone:
         state = self._state
-        spent = total(spent_on(one) for one in state.evaluations)
+        spent = spent_on(state.evaluations)
         rng = np.random.default_rng(self._settings.seed)
         return Milestone(
             generation=state.generation,
             best=best,
             fitness=estimate(list(self._fitness[best].values()), rng),
             gain=max(0.0, self._gain(best, state.elite[0])) if state.elite else 0.0,
-            **spent._asdict(),
+            n_calls=spent.n_calls,
+            n_tokens=spent.n_tokens,
+            cost_usd=spent.cost_usd,
         )
 
     def _breed(self) -> None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from neuroforge.contracts.answers import content_of, usage_of
+from neuroforge.contracts.answers import content_of
 from neuroforge.contracts.prompts import Finding, PromptCandidate, PromptProgram
 from neuroforge.errors import NeuroForgeError
 from neuroforge.prompts.ask import UNTESTED, Models
@@ -23,6 +23,7 @@ _META = re.compile(r"\b(?:sure|certainly|here is|here's|as an ai|i'm sorry|i can
 _FENCE = re.compile(r"```(?:\w*\n)?(.*?)```", re.S)
 _WORD = re.compile(r"[a-z]{4,}")
 
+N_PROBES = len(_PROBES)
 Failure = tuple[str, str, str]
 """Question, what the model said, what was right."""
 
@@ -35,9 +36,6 @@ class Proposer:
     model_ids: Sequence[str]
     failures_of: Callable[[str], Sequence[Failure]]
     """Of a candidate, by its id."""
-    n_calls: int = 0
-    n_prompt_tokens: int = 0
-    n_completion_tokens: int = 0
     n_written_by_model: dict[str, int] = field(default_factory=dict)
     """Instructions of use."""
 
@@ -73,7 +71,6 @@ class Proposer:
         return PromptProgram(**{**dict(base), "instruction": instruction})
 
     async def _ask(self, task: str, model_id: str, seed: int) -> str:
-        self.n_calls += 1
         body = await self.client.chat(
             [{"role": "user", "content": task}],
             model=model_id,
@@ -82,9 +79,6 @@ class Proposer:
             max_tokens=MAX_TOKENS,
             neuroforge=UNTESTED,
         )
-        if (usage := usage_of(body)) is not None:
-            self.n_prompt_tokens += usage.n_prompt_tokens
-            self.n_completion_tokens += usage.n_completion_tokens
         return content_of(body) or ""
 
 

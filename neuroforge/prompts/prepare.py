@@ -30,7 +30,9 @@ class Prepared:
     blocks: tuple[tuple[str, ...], ...]
     pool: tuple[Demonstration, ...]
     labels: tuple[str, ...]
-    """Of a task whose answers are labels; empty = replies are scored."""
+    """Whose probabilities are climbed; empty = replies are scored."""
+    answers: tuple[str, ...]
+    """All labels of a task whose answers are labels, whether climbed or scored; else empty."""
 
     @property
     def by_id(self) -> dict[str, DatasetItem]:
@@ -70,9 +72,9 @@ def prepare(config: OptimizeConfig, items: Sequence[DatasetItem]) -> Prepared:
     ids = [item.id for item in search]
     size = min(config.block_size, len(ids))
     blocks = tuple(tuple(ids[start : start + size]) for start in range(0, len(ids) - size + 1, size))
-    labels = labels_of(items) if config.use_logprobs else ()
+    answers = labels_of(items)
     _check_verbalizer(seed, items)
-    return Prepared(seed, splits, blocks, _examples(search), labels)
+    return Prepared(seed, splits, blocks, _examples(search), answers if config.use_logprobs else (), answers)
 
 
 def labels_of(items: Sequence[DatasetItem]) -> tuple[str, ...]:

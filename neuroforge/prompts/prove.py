@@ -5,10 +5,10 @@ import numpy as np
 from neuroforge.contracts.prompts import OptimizeConfig, PromptCandidate
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolve import PromptEvolutionEngine
-from neuroforge.prompts.plan import N_FINALISTS
 from neuroforge.prompts.prepare import Prepared
 from neuroforge.prompts.program import program_id
 from neuroforge.prompts.promote import Verdict, find_leaks, judge_winner
+from neuroforge.prompts.purse import N_FINALISTS
 
 
 async def select_winner(engine: PromptEvolutionEngine, evaluator: Evaluator, prepared: Prepared) -> PromptCandidate:

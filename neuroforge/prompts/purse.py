@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from neuroforge.contracts.experiments import Budget
 from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.prompts.evolution_state import Afforded, EvolutionState, Trial
-from neuroforge.prompts.spend import Estimator, Spent, spent_on, total
+from neuroforge.prompts.spend import Estimator, Rates, Spent, spent_on, total
 
 N_FINALISTS = 3
 """Of the elite, beside the seed, that the selection split decides between."""
@@ -17,7 +17,8 @@ class Purse:
     """A budget that the whole run shares.
 
     Calls bound search and selection: the test comes on top, since methods are compared by what they ask to find a
-    prompt. Tokens and money bound everything, other models' calls included.
+    prompt. Tokens and money bound everything, other models' calls included; what is asked next counts with answers as
+    long as they may be, what is kept for later with answers as long as they were.
     """
 
     budget: Budget
@@ -30,28 +31,31 @@ class Purse:
 
     def afford(self, trials: Sequence[Trial], state: EvolutionState) -> Afforded:
         """See Affords."""
+        if not state.evaluations and (self.budget.max_tokens is not None or self.budget.max_cost_usd is not None):
+            return Afforded(1)  # the seed's first block, which was seen to fit; its answers tell what texts take
         programs = {one.id: one.program for one in state.candidates}
-        density = self.estimator.density((programs[one.candidate_id], one) for one in state.evaluations)
-        found = total(spent_on(one) for one in state.evaluations)
+        rates = self.estimator.rates((programs[one.candidate_id], one) for one in state.evaluations)
+        found = spent_on(state.evaluations)
         rivals = [*(programs[one] for one in (*state.elite, *state.cohort)), *(one.candidate.program for one in trials)]
-        kept = self.reserve(rivals, density)
+        kept = self.reserve(rivals, rates)
         for place, trial in enumerate(trials):
-            found = found.plus(self.estimator.estimate(trial.candidate.program, trial.item_ids, density))
+            found = found.plus(
+                self.estimator.estimate(trial.candidate.program, trial.item_ids, Rates(rates.per_byte, fill=1.0))
+            )
             if limit := self.over(found, kept):
                 return Afforded(place, limit)
         return Afforded(len(trials))
 
-    def reserve(self, rivals: Iterable[PromptProgram], density: float) -> tuple[Spent, Spent]:
-        """Return the most that selection and test can take, if these are who may win."""
+    def reserve(self, rivals: Iterable[PromptProgram], rates: Rates) -> tuple[Spent, Spent]:
+        """Return what selection and test take, if these may win; of too few the costliest stands in."""
         estimate, seed = self.estimator.estimate, self.seed
-        unique = {one.model_dump_json(): one for one in rivals if one != seed}.values()
-        for_selection = sorted(
-            (estimate(one, self.selection, density) for one in unique), key=lambda one: (one.n_tokens, one.n_calls)
-        )
-        for_test = max((estimate(one, self.test, density) for one in unique), default=Spent())
+        others = {one.model_dump_json(): one for one in rivals if one != seed}.values()
+        on_selection = sorted((estimate(one, self.selection, rates) for one in others or [seed]), key=_weight)
+        on_test = max((estimate(one, self.test, rates) for one in others or [seed]), key=_weight)
+        finalists = [*on_selection, *[on_selection[-1]] * N_FINALISTS][-N_FINALISTS:]
         return (
-            total((estimate(seed, self.selection, density), *for_selection[-N_FINALISTS:])),
-            estimate(seed, self.test, density).plus(for_test),
+            total((estimate(seed, self.selection, rates), *finalists)),
+            estimate(seed, self.test, rates).plus(on_test),
         )
 
     def over(self, spent: Spent, kept: tuple[Spent, Spent]) -> str | None:
@@ -65,3 +69,7 @@ class Purse:
         if budget.max_cost_usd is not None and whole.cost_usd > budget.max_cost_usd:
             return "money"
         return None
+
+
+def _weight(one: Spent) -> tuple[int, int]:
+    return one.n_tokens, one.n_calls

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from neuroforge.contracts.ports import Clock
 from neuroforge.errors import DataError, NotFound
 from neuroforge.prompts.ask import ItemResult
+from neuroforge.prompts.spend import Spent, spent_on
 from neuroforge.storage.append_log import AppendLog, wait_until_free
 
 RESULTS = "results.jsonl"
@@ -26,6 +27,8 @@ class ResultLog:
             DiskFull: It cannot be made.
         """
         self.path = path
+        self.spent = Spent()
+        """On all that stands in the logs, failed calls too."""
         self._results: dict[str, ItemResult] = {}
         self._read_up_to: dict[Path, tuple[int, int]] = {}
         self._log = AppendLog(path, clock)
@@ -80,6 +83,7 @@ class ResultLog:
         self._log.close()
 
     def _take(self, result: ItemResult) -> None:
+        self.spent = self.spent.plus(spent_on([result]))
         if result.is_failed and self.find(result.key) is not None:
             return
         self._results[result.key] = result

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.models import ModelStatus
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
+from neuroforge.contracts.prompt_progress import OptimizeProgress
+from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.routing import Decision
 from neuroforge.contracts.scores import Score
 from neuroforge.datasets.pipeline import Assets, load_dataset
@@ -17,8 +18,8 @@ from neuroforge.datasets.sample import sample_stratified
 from neuroforge.datasets.split import select_split
 from neuroforge.errors import DataError, ModelNotFound
 from neuroforge.prompts.ask import Models, Target
-from neuroforge.prompts.evolution_state import EvolutionState
-from neuroforge.prompts.pipeline import Contestants, PromptEngineeringCore, ScoreReply
+from neuroforge.prompts.pipeline import PromptEngineeringCore, ScoreReply
+from neuroforge.prompts.plan import Contestants
 from neuroforge.prompts.search import SearchDriver, search
 from neuroforge.scoring.pipeline import score_reply
 from neuroforge.scoring.sandbox import Sandbox
@@ -47,7 +48,7 @@ class OptimizationRun:
     assets: Assets
     sandbox: Sandbox
     directory: Path
-    on_step: Callable[[EvolutionState], None] = lambda _state: None
+    on_progress: Callable[[OptimizeProgress], None] = lambda _progress: None
     drive: SearchDriver = search
 
 
@@ -58,13 +59,25 @@ async def run_optimization(config: OptimizeConfig, run: OptimizationRun) -> Opti
         DataError, ConflictError: As `PromptEngineeringCore.optimize_prompt`.
         ModelNotFound: The target is not hosted; SandboxUnavailable: there is code to run, and no safe way to.
     """
+    core, items = await _prepare(config, run)
+    return await core.optimize_prompt(config, items, run.directory)
+
+
+async def plan_optimization(config: OptimizeConfig, run: OptimizationRun) -> OptimizePlan:
+    """Return what it would take. No model is called; raises as `run_optimization`."""
+    core, items = await _prepare(config, run)
+    return core.plan(config, items)
+
+
+async def _prepare(
+    config: OptimizeConfig, run: OptimizationRun
+) -> tuple[PromptEngineeringCore, tuple[DatasetItem, ...]]:
     items = load_items(config, run.assets)
     if any(item.scorer == "code" for item in items):
         run.sandbox.check()
     contestants = await find_contestants(config, run.client, items)
-
-    core = PromptEngineeringCore(run.client, reply_scorer(run.sandbox), contestants, run.on_step, run.drive)
-    return await core.optimize_prompt(config, items, run.directory)
+    core = PromptEngineeringCore(run.client, reply_scorer(run.sandbox), contestants, run.on_progress, run.drive)
+    return core, items
 
 
 def reply_scorer(sandbox: Sandbox) -> ScoreReply:
@@ -110,7 +123,13 @@ async def find_contestants(config: OptimizeConfig, client: Fleet, items: Sequenc
         raise ModelNotFound("the server hosts no model that can chat", known=known)
     target = hosted[config.target_model or await _best_for(client, items, chatting)]
     n_slots = 1 if target.stats is None else max(1, target.stats.slots_total)
-    return Contestants(Target(target.id, target.digest), n_slots, chatting)
+    return Contestants(
+        target=Target(target.id, target.digest, price=target.price),
+        n_slots=n_slots,
+        others=chatting,
+        price_by_model={model.id: model.price for model in hosted.values()},
+        stats=target.stats,
+    )
 
 
 async def _best_for(client: Fleet, items: Sequence[DatasetItem], chatting: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.models import Price
@@ -14,23 +14,73 @@ from neuroforge.prompts.render import messages_of
 
 MESSAGE_BYTES = 16
 """That a chat template puts around each message, at most."""
-FIRST_DENSITY = 0.5
-"""Tokens a byte before any prompt was counted: twice that of English."""
 MARGIN = 1.1
-"""On the densest prompts seen: others may be denser."""
+"""On the most that was seen: others may take more."""
 
 
 class Spent(NamedTuple):
     """An amount of everything that a budget limits but time."""
 
     n_calls: int = 0
-    n_tokens: int = 0
-    """Of prompts and answers."""
+    n_prompt_tokens: int = 0
+    n_completion_tokens: int = 0
     cost_usd: float = 0.0
+
+    @property
+    def n_tokens(self) -> int:
+        """Of prompts and answers."""
+        return self.n_prompt_tokens + self.n_completion_tokens
 
     def plus(self, other: "Spent") -> "Spent":
         """Both together."""
-        return Spent(self.n_calls + other.n_calls, self.n_tokens + other.n_tokens, self.cost_usd + other.cost_usd)
+        return Spent(
+            self.n_calls + other.n_calls,
+            self.n_prompt_tokens + other.n_prompt_tokens,
+            self.n_completion_tokens + other.n_completion_tokens,
+            self.cost_usd + other.cost_usd,
+        )
+
+
+class Rates(NamedTuple):
+    """How texts and limits become tokens."""
+
+    per_byte: float
+    """Tokens of a prompt for each byte of its text."""
+    fill: float
+    """Share of its limit that an answer takes."""
+
+
+FIRST_RATES = Rates(per_byte=0.5, fill=0.25)
+"""Before anything was counted; English has a quarter of a token a byte."""
+
+
+class Costs(Protocol):
+    """Whatever took calls: an evaluation, a result, a call beside them."""
+
+    @property
+    def n_calls(self) -> int:
+        """As in Spent."""
+        ...
+
+    @property
+    def n_prompt_tokens(self) -> int:
+        """As in Spent."""
+        ...
+
+    @property
+    def n_completion_tokens(self) -> int:
+        """As in Spent."""
+        ...
+
+    @property
+    def cost_usd(self) -> float:
+        """As in Spent."""
+        ...
+
+
+def spent_on(ones: Iterable[Costs]) -> Spent:
+    """Return what all of them took."""
+    return total(Spent(one.n_calls, one.n_prompt_tokens, one.n_completion_tokens, one.cost_usd) for one in ones)
 
 
 def total(amounts: Iterable[Spent]) -> Spent:
@@ -41,15 +91,9 @@ def total(amounts: Iterable[Spent]) -> Spent:
     return found
 
 
-def spent_on(evaluation: Evaluation) -> Spent:
-    """Return what an evaluation took."""
-    n_tokens = evaluation.n_prompt_tokens + evaluation.n_completion_tokens
-    return Spent(evaluation.n_calls, n_tokens, evaluation.cost_usd)
-
-
 @dataclass
 class Estimator:
-    """What asking items takes at most. A prompt's tokens follow from its bytes, an answer's from its limit."""
+    """What asking items takes. A prompt's tokens follow from its bytes, an answer's from its limit."""
 
     items: Mapping[str, DatasetItem]
     labels: tuple[str, ...]
@@ -57,35 +101,43 @@ class Estimator:
     price: Price
     _questions: dict[tuple[str, str], int] = field(default_factory=dict)
     _frames: dict[str, int] = field(default_factory=dict)
-    _densities: dict[tuple[str, int], float] = field(default_factory=dict)
+    _rates: dict[tuple[str, int], Rates] = field(default_factory=dict)
     """By candidate and block."""
 
-    def estimate(self, program: PromptProgram, item_ids: Iterable[str], density: float) -> Spent:
-        """Return the most that these calls can take, if prompts are no denser than `density` (tokens a byte)."""
+    def estimate(self, program: PromptProgram, item_ids: Iterable[str], rates: Rates) -> Spent:
+        """Return what these calls take; the most that they can take if `rates.fill` is 1 and prompts are no denser."""
         ids = tuple(item_ids)
         n_calls = len(ids) * program.n_samples
-        n_prompt = math.ceil(self.count_bytes(program, ids) * program.n_samples * density)
-        n_answer = 0
-        if self.labels:
-            n_calls += program.calibrate
-            n_prompt += math.ceil(program.calibrate * self._frame(program) * density)
-        else:
-            n_answer = program.n_samples * sum(parameters_of(program, self.items[one])["max_tokens"] for one in ids)
-        return Spent(n_calls, n_prompt + n_answer, self.price.cost_usd(n_prompt, n_answer))
+        n_bytes = self.count_bytes(program, ids) * program.n_samples
+        if self.labels and program.calibrate:
+            n_calls, n_bytes = n_calls + 1, n_bytes + self._frame(program)
+        n_prompt, n_answer = math.ceil(n_bytes * rates.per_byte), math.ceil(self._limit(program, ids) * rates.fill)
+        return Spent(n_calls, n_prompt, n_answer, self.price.cost_usd(n_prompt, n_answer))
 
-    def density(self, told: Iterable[tuple[PromptProgram, Evaluation]]) -> float:
-        """Return the tokens a byte of the densest block of prompts so far, and a margin."""
+    def rates(self, told: Iterable[tuple[PromptProgram, Evaluation]]) -> Rates:
+        """Return the highest of any block so far, with a margin."""
         for program, one in told:
             key = (one.candidate_id, one.block)
-            if key not in self._densities and one.n_prompt_tokens:
+            if key not in self._rates and one.n_prompt_tokens:
                 n_bytes = self.count_bytes(program, one.item_ids) * program.n_samples
-                self._densities[key] = one.n_prompt_tokens / n_bytes
-        return MARGIN * max(self._densities.values()) if self._densities else FIRST_DENSITY
+                limit = self._limit(program, one.item_ids)
+                fill = one.n_completion_tokens / limit if limit else 0.0
+                self._rates[key] = Rates(one.n_prompt_tokens / n_bytes, fill)
+        if not self._rates:
+            return FIRST_RATES
+        found = self._rates.values()
+        return Rates(MARGIN * max(one.per_byte for one in found), min(1.0, MARGIN * max(one.fill for one in found)))
 
     def count_bytes(self, program: PromptProgram, item_ids: Iterable[str]) -> int:
         """Return the length of the prompts together, in UTF-8."""
         frame = self._frame(program)
         return sum(frame + self._question(program.input_template, one) for one in item_ids)
+
+    def _limit(self, program: PromptProgram, item_ids: Iterable[str]) -> int:
+        """Tokens that the answers may have together; none are generated where labels are read."""
+        if self.labels:
+            return 0
+        return program.n_samples * sum(int(parameters_of(program, self.items[one])["max_tokens"]) for one in item_ids)
 
     def _frame(self, program: PromptProgram) -> int:
         key = program.model_dump_json()

@@ -13,8 +13,8 @@ from neuroforge.errors import DataError
 from neuroforge.settings_errors import explain
 
 
-def read_task(path: Path, overrides: Mapping[str, Any]) -> OptimizeConfig:
-    """Return the configuration in a file, with what the command line says instead.
+def read_task(path: Path, overrides: Mapping[str, Any], limits: Mapping[str, Any] | None = None) -> OptimizeConfig:
+    """Return the configuration in a file, with what the command line says instead; `limits` are parts of its budget.
 
     `dataset` may be written as `name:100` or as a path that counts from the file's directory; `prompt` as a path of a
     text file by `prompt_file`; `program` as a mapping or a path of a YAML file.
@@ -28,6 +28,9 @@ def read_task(path: Path, overrides: Mapping[str, Any]) -> OptimizeConfig:
     if isinstance(program := content.get("program"), str):
         content["program"] = _read_yaml(path.parent / program)
     content.update({name: value for name, value in overrides.items() if value is not None})
+    if limits:
+        budget = content.get("budget") or {}
+        content["budget"] = {**budget, **limits} if isinstance(budget, dict) else budget
     if isinstance(dataset := content.get("dataset"), str):
         content["dataset"] = _source(dataset, path.parent)
     try:

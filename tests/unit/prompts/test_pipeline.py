@@ -10,13 +10,20 @@ import pytest
 from neuroforge.contracts.chat import LabelLogprobs, LabelScore
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import Budget
+from neuroforge.contracts.models import Price
+from neuroforge.contracts.prompt_progress import OptimizeProgress
 from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
+from neuroforge.contracts.scores import Score
 from neuroforge.errors import ConflictError, DataError
 from neuroforge.prompts.ask import Target
-from neuroforge.prompts.directory import RESULT, STATE
-from neuroforge.prompts.pipeline import Contestants, PromptEngineeringCore
+from neuroforge.prompts.directory import RESULT
+from neuroforge.prompts.pipeline import PromptEngineeringCore
+from neuroforge.prompts.plan import Contestants
+from neuroforge.prompts.results import RESULTS
+from neuroforge.prompts.stopwatch import ELAPSED
 from tests.unit.prompts.fakes import FakeModels, score
 
+UNTIRING: dict[str, Any] = {"min_gain": 0, "patience": 1_000}
 SEED = "Do it.\n\n{{ query }}"
 
 
@@ -25,7 +32,9 @@ class Tutor(FakeModels):
 
     async def chat(self, messages: Any, model: str, **options: Any) -> Any:
         self.answer = answer
-        return await super().chat(messages, model, **options)
+        body = await super().chat(messages, model, **options)
+        n_tokens = sum(len(one["content"]) for one in messages) // 4
+        return {**body, "usage": {"prompt_tokens": n_tokens, "completion_tokens": 2}}
 
     async def label_logprobs(self, prompt: Any, labels: Sequence[str], model: str) -> LabelLogprobs:
         scores = tuple(LabelScore(label=one, logprob=-0.5, n_tokens=1) for one in labels)
@@ -41,7 +50,10 @@ def answer(prompt: str) -> str:
 
 
 def items(n: int = 120) -> list[DatasetItem]:
-    return [DatasetItem(id=f"i{k}", dataset="d", query=f"q{k}", scorer="exact", references=("yes",)) for k in range(n)]
+    return [
+        DatasetItem(id=f"i{k}", dataset="d", query=f"q{k}", scorer="exact", references=("yes",), max_tokens=8)
+        for k in range(n)
+    ]
 
 
 def config(**changes: Any) -> OptimizeConfig:
@@ -49,11 +61,13 @@ def config(**changes: Any) -> OptimizeConfig:
     return OptimizeConfig(**(fields | changes))
 
 
-def core(models: FakeModels, **more: Any) -> PromptEngineeringCore:
-    async def no_wait(_seconds: float) -> None:
-        return None
+async def no_wait(_seconds: float) -> None:
+    return None
 
-    return PromptEngineeringCore(models, score, Contestants(Target("m", "sha"), 4, ("m",)), sleep=no_wait, **more)
+
+def core(models: FakeModels, contestants: Contestants | None = None, **more: Any) -> PromptEngineeringCore:
+    contestants = contestants or Contestants(Target("m", "sha"), 4, ("m",))
+    return PromptEngineeringCore(models, score, contestants, sleep=no_wait, **more)
 
 
 async def optimized(tmp_path: Path, wanted: OptimizeConfig | None = None, n: int = 120) -> OptimizationResult:
@@ -89,6 +103,101 @@ async def test_the_budget_is_kept_and_the_test_comes_on_top(tmp_path: Path) -> N
     assert found.n_calls <= 300 + found.plan.n_test_calls
 
 
+async def test_what_an_earlier_start_spent_counts_and_a_finished_run_asks_nothing(tmp_path: Path) -> None:
+    first = await optimized(tmp_path)
+    models = Tutor()
+
+    again = await core(models).optimize_prompt(config(), items(), tmp_path)
+
+    assert models.asked == []
+    assert (again.n_calls, again.n_prompt_tokens, again.sentence) == (
+        first.n_calls,
+        first.n_prompt_tokens,
+        first.sentence,
+    )
+
+
+@pytest.mark.parametrize("max_tokens", [15_000, 30_000])
+async def test_a_budget_of_tokens_holds_selection_test_and_other_models_too(tmp_path: Path, max_tokens: int) -> None:
+    found = await optimized(tmp_path, config(budget=Budget(max_tokens=max_tokens), **UNTIRING))
+
+    assert found.ended_because == "the budget of tokens is used up"
+    assert found.n_prompt_tokens + found.n_completion_tokens <= max_tokens
+    assert found.is_promoted, "selection and test were paid for"
+
+
+async def test_a_budget_of_money_holds(tmp_path: Path) -> None:
+    price = Price(input_usd_per_million=100.0, output_usd_per_million=1_000.0)
+    contestants = Contestants(Target("m", "sha", price=price), 4, ("m",), {"m": price})
+
+    found = await core(Tutor(), contestants).optimize_prompt(
+        config(budget=Budget(max_cost_usd=6.0), **UNTIRING), items(), tmp_path
+    )
+
+    assert found.ended_because == "the budget of money is used up"
+    assert 0 < found.cost_usd <= 6.0
+
+
+async def test_a_budget_of_time_leaves_what_selection_and_test_need_and_counts_earlier_starts(tmp_path: Path) -> None:
+    (tmp_path / ELAPSED).write_text("3590")
+
+    found = await optimized(tmp_path, config(budget=Budget(max_duration="1h"), min_gain=0))
+
+    assert found.elapsed_s > 3590
+    assert found.scores != {} or "the seed stays" in found.sentence
+
+
+async def test_when_the_time_is_up_nothing_more_is_searched(tmp_path: Path) -> None:
+    (tmp_path / ELAPSED).write_text("7200")
+
+    found = await optimized(tmp_path, config(budget=Budget(max_duration="1h")))
+
+    assert found.ended_because == "the budget of time is used up"
+    assert "the seed stays" in found.sentence
+
+
+async def test_rows_on_which_the_metric_raises_are_errors_and_the_run_goes_on(tmp_path: Path) -> None:
+    async def fragile(item: DatasetItem, reply: str) -> Score:
+        if item.id.endswith("3"):
+            raise ZeroDivisionError("no words")
+        return await score(item, reply)
+
+    whole = PromptEngineeringCore(Tutor(), fragile, Contestants(Target("m"), 4, ("m",)), sleep=no_wait)
+    found = await whole.optimize_prompt(config(), items(), tmp_path)
+
+    assert found.is_promoted
+    log = (tmp_path / RESULTS).read_text()
+    assert "the metric raised ZeroDivisionError: no words" in log
+
+
+async def test_labels_that_the_model_never_says_are_told(tmp_path: Path) -> None:
+    told: list[OptimizeProgress] = []
+    labelled = [
+        DatasetItem(**{**dict(item), "references": (("good", "bad")[number % 2],)})
+        for number, item in enumerate(items())
+    ]
+    models = FakeModels(answer=lambda _prompt: "I feel fine")
+
+    found = await core(models, on_progress=told.append).optimize_prompt(config(), labelled, tmp_path)
+
+    assert "answered none of 10 questions with one of the labels (bad, good)" in found.warnings[0]
+    first = next(one for one in told if one.warnings)
+    assert first.n_calls <= 120, "told at the first block"
+
+
+async def test_progress_tells_the_best_with_its_interval_and_the_spend(tmp_path: Path) -> None:
+    told: list[OptimizeProgress] = []
+
+    await core(Tutor(), on_progress=told.append).optimize_prompt(config(), items(), tmp_path)
+
+    assert [one.phase for one in told][-1] == "done"
+    last = told[-1]
+    assert last.best is not None
+    assert last.best.low <= last.best.mean <= last.best.high
+    assert last.n_calls > 100
+    assert last.n_tokens > last.n_calls * 10
+
+
 async def test_without_examples_there_are_findings_and_nothing_is_claimed(tmp_path: Path) -> None:
     found = await core(Tutor()).optimize_prompt(config(), [], tmp_path)
 
@@ -100,28 +209,33 @@ async def test_without_examples_there_are_findings_and_nothing_is_claimed(tmp_pa
 
 async def test_killed_at_any_step_it_goes_on_and_ends_the_same(tmp_path: Path) -> None:
     whole = await optimized(tmp_path / "whole")
-    n_asked = 0
+    n_asked = n_kills = 0
 
     class KilledError(Exception):
         pass
 
-    def kill(_state: Any) -> None:
-        raise KilledError
+    n_told = 0
+
+    def kill(_progress: Any) -> None:
+        nonlocal n_told
+        n_told += 1
+        if n_told % 37 == 0:
+            raise KilledError
 
     found = None
     while found is None:
         models = Tutor()
+        told = kill if n_asked < 400 else (lambda _progress: None)
         try:
-            found = await core(models, on_step=kill if n_asked < 400 else (lambda _state: None)).optimize_prompt(
-                config(), items(), tmp_path / "cut"
-            )
+            found = await core(models, on_progress=told).optimize_prompt(config(), items(), tmp_path / "cut")
         except KilledError:
-            assert (tmp_path / "cut" / STATE).exists()
-        n_asked += len([one for one in models.asked if "seed" in one and one["max_tokens"] not in (60, 200)])
+            n_kills += 1
+        n_asked += len(models.asked)
 
     assert found.optimized == whole.optimized
     assert found.sentence == whole.sentence
-    assert n_asked <= whole.n_calls, "no answered call is made twice"
+    assert n_kills > 5
+    assert n_asked <= whole.n_calls + 4 * n_kills, "no answered call is made twice"
 
 
 async def test_another_configuration_in_the_same_directory_is_refused(tmp_path: Path) -> None:
@@ -135,7 +249,8 @@ async def test_another_configuration_in_the_same_directory_is_refused(tmp_path: 
     ("changes", "n", "told"),
     [
         ({}, 12, r"12 examples leave 3 for the split 'selection', which needs 5: give about 8 more"),
-        ({"budget": Budget(max_calls=50)}, 120, r"a budget of 50 calls leaves 0 for the search"),
+        ({"budget": Budget(max_calls=50)}, 120, r"budget.max_calls is 50, .* may take 140: raise it to that or more"),
+        ({"strategy": "nas"}, 120, "'nas' cannot be run yet"),
         ({"prompt": "Do it."}, 120, "does not say where the question goes"),
         ({"prompt": "Do {{ query }} with {{ tool }}"}, 120, "'tool' is undefined"),
     ],

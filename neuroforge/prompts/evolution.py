@@ -1,0 +1,133 @@
+"""Evolution: engine, evaluator and proposer of one run, driven to the search's end or to its deadline, and saved."""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from neuroforge.contracts.prompts import OptimizeConfig
+from neuroforge.errors import DataError
+from neuroforge.prompts.directory import STATE, write
+from neuroforge.prompts.evaluate import Evaluator
+from neuroforge.prompts.evolution_state import EvolutionSettings, EvolutionState
+from neuroforge.prompts.evolve import PromptEvolutionEngine
+from neuroforge.prompts.improve import Failure, Proposer
+from neuroforge.prompts.label_check import check_labels
+from neuroforge.prompts.plan import make_purse
+from neuroforge.prompts.prepare import Prepared
+from neuroforge.prompts.progress import ProgressTeller
+from neuroforge.prompts.purse import N_FINALISTS
+from neuroforge.prompts.search import SearchDriver
+from neuroforge.prompts.space import build_space
+from neuroforge.prompts.suggest import Suggestions
+from neuroforge.prompts.workspace import Workspace
+
+N_FAILURES = 3
+"""Wrong answers that a model is shown, to reflect on."""
+TIME_IS_UP = "the budget of time is used up"
+
+
+class Evolution:
+    """The search of a run, as the directory has it or anew."""
+
+    def __init__(
+        self,
+        config: OptimizeConfig,
+        prepared: Prepared,
+        suggestions: Suggestions,
+        workspace: Workspace,
+        evaluator: Evaluator,
+    ) -> None:
+        """Make the parts. Raises DataError: The state in the directory is of another version."""
+        self._config = config
+        self._prepared = prepared
+        self._workspace = workspace
+        self._evaluator = evaluator
+        self._has_writers = bool(suggestions.writers)
+        self._is_checked = False
+        self.engine = self._make_engine(suggestions)
+        self.proposer = Proposer(workspace.beside, suggestions.writers, self._failures)
+
+    async def run(self, drive: SearchDriver, teller: ProgressTeller) -> None:
+        """Search until it is over, or until what is left of the time is needed for selection and test."""
+        path = self._workspace.directory / STATE
+        proposer = self.proposer if self._has_writers else None
+        try:
+            async with asyncio.timeout(self._time_left_s(self.engine.state)) as limit:
+
+                def save(state: EvolutionState) -> None:
+                    write(path, state.model_dump_json())
+                    self._check_labels(teller)
+                    teller.see_state(state)
+                    if (left_s := self._time_left_s(state)) is not None:
+                        limit.reschedule(asyncio.get_running_loop().time() + left_s)
+
+                await drive(self.engine, self._evaluator, proposer, save)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            self.engine.end(TIME_IS_UP)
+            write(path, self.engine.state.model_dump_json())
+
+    def _make_engine(self, suggestions: Suggestions) -> PromptEvolutionEngine:
+        config, prepared = self._config, self._prepared
+        purse = make_purse(config, prepared, self._evaluator.asker.target.price, lambda: self._workspace.beside.spent)
+        settings = EvolutionSettings(
+            population=config.population,
+            max_demonstrations=config.max_demonstrations,
+            purse=purse,
+            max_generations=config.n_generations,
+            patience=config.patience,
+            min_gain=config.min_gain,
+            has_proposers=self._has_writers,
+            seed=config.seed,
+        )
+        items = [prepared.by_id[one] for block in prepared.blocks for one in block]
+        space = build_space(prepared.seed, items, config.max_demonstrations)
+        path = self._workspace.directory / STATE
+        if path.exists():
+            return PromptEvolutionEngine(settings, space, prepared.blocks, _read_state(path))
+        return PromptEvolutionEngine.begin(
+            settings, space, prepared.blocks, prepared.seed, prepared.pool, suggestions.programs
+        )
+
+    def _time_left_s(self, state: EvolutionState) -> float | None:
+        """Seconds that the search may still take: what selection and test will need is kept."""
+        limit_s = self._config.budget.max_duration
+        if limit_s is None:
+            return None
+        n_kept = (N_FINALISTS + 1) * len(self._prepared.splits["selection"]) + 2 * len(self._prepared.splits["test"])
+        told = [one for one in state.evaluations if one.latency_s > 0]
+        call_s = float(np.mean([one.latency_s for one in told])) / self._evaluator.concurrency if told else 0.0
+        return max(0.0, limit_s - n_kept * call_s - self._workspace.watch.elapsed_s)
+
+    def _check_labels(self, teller: ProgressTeller) -> None:
+        """Once, when the seed has been through the first block."""
+        seed, block = self.engine.state.candidates[0], self._prepared.blocks[0]
+        is_first = any(one.candidate_id == seed.id for one in self.engine.state.evaluations)
+        if self._is_checked or not is_first:
+            return
+        self._is_checked = True
+        items = [self._prepared.by_id[one] for one in block]
+        results = [self._evaluator.log.last(self._evaluator.asker.key(seed.program, one)) for one in items]
+        teller.warnings += check_labels(self._prepared.answers, items, results)
+
+    def _failures(self, candidate_id: str) -> tuple[Failure, ...]:
+        """What the candidate got most wrong."""
+        engine, evaluator = self.engine, self._evaluator
+        fitness, program = engine.fitness_of(candidate_id), engine.state.candidate(candidate_id).program
+        found = []
+        for item_id in sorted(fitness, key=lambda one: fitness[one]):
+            item = evaluator.items[item_id]
+            known = evaluator.log.find(evaluator.asker.key(program, item))
+            if known is not None and known.score is not None and known.score < 1.0 and item.references:
+                found.append((item.query, known.reply or known.answer or "", item.references[0]))
+        return tuple(found[:N_FAILURES])
+
+
+def _read_state(path: Path) -> EvolutionState:
+    try:
+        return EvolutionState.model_validate_json(path.read_text())
+    except ValidationError as error:
+        raise DataError(f"{path}: is no state of this version; use another directory") from error
