@@ -9,7 +9,7 @@ from scipy.special import bdtr, ndtr
 
 from neuroforge.errors import DataError
 from neuroforge.statistics.bootstrap import N_RESAMPLES, Resample, resample, safe_tail
-from neuroforge.statistics.clusters import Clusters, Labels, effective_size
+from neuroforge.statistics.clusters import Clusters, Labels, moderated_size
 from neuroforge.statistics.interval import LEVEL, Interval, normal_quantile
 from neuroforge.statistics.means import bootstrap_interval, equal_interval, equal_tail, is_binary, select_present
 from neuroforge.statistics.proportions import Bounds
@@ -120,9 +120,7 @@ def score_counts(pairs: Pairs) -> tuple[float, tuple[float, float, float]]:
     else:
         reach = float(np.abs(differences).max()) if pairs.bounds is None else pairs.bounds[1]
         scale, wins, losses = scale_counts(differences, reach) if reach > 0 else (0.0, 0.0, 0.0)
-    size = float(n)
-    if not pairs.clusters.are_single:
-        size = effective_size(differences, pairs.clusters, float(differences.var()), n)
+    size = float(n) if pairs.clusters.are_single else moderated_size(differences, pairs.clusters)
     return scale, (wins / n * size, losses / n * size, size)
 
 

@@ -10,6 +10,7 @@ from scipy.stats import permutation_test
 from statsmodels.stats.contingency_tables import mcnemar
 
 from neuroforge.errors import DataError
+from neuroforge.statistics.clusters import find_clusters, moderated_size
 from neuroforge.statistics.paired import compare_paired, non_inferiority
 from neuroforge.statistics.pairs import mcnemar_p_value, pair_up
 from neuroforge.statistics.score_interval import scale_counts, tango_bounds, tango_score
@@ -174,6 +175,27 @@ def test_clustered_pairs_flip_by_cluster() -> None:
     assert result.test == "exact sign-flip permutation by cluster"
     assert result.difference.method == "Tango score, at the effective sample size of 10 clusters"
     assert result.n_units == 10
+
+
+def test_differences_in_clusters_are_worth_what_is_worked_out_by_hand() -> None:
+    """Clusters of 2 and 0 around 1: variance of the mean 1/4, four times that of independent values (1/16).
+
+    With one degree of freedom each for 4 and for 1 the design effect is 2.5; t with two is 4.302653.
+    """
+    size = moderated_size(np.array([1.0, 1.0, 0.0, 0.0]), find_clusters(["a", "a", "b", "b"], 4))
+    assert size == pytest.approx(4 / 2.5 * (Z / 4.302653) ** 2, abs=1e-6)
+
+
+def test_wins_and_losses_that_cancel_in_their_clusters_still_leave_width() -> None:
+    """No variance between six clusters: the design effect is 1/6, and t has six degrees of freedom."""
+    differences = np.tile([1.0, -1.0, 0.0, 0.0, 0.0], 6)
+    size = moderated_size(differences, find_clusters(np.arange(30) // 5, 30))
+    assert size == pytest.approx(30 * 6 * (Z / 2.446912) ** 2, abs=1e-4)
+
+
+def test_clusters_that_all_say_the_same_count_as_one_each() -> None:
+    size = moderated_size(np.zeros(30), find_clusters(np.arange(30) // 5, 30))
+    assert size == pytest.approx(6 * (Z / 2.570582) ** 2, abs=1e-5)
 
 
 def test_repeats_that_say_the_same_add_nothing() -> None:
