@@ -52,12 +52,12 @@ def repeated(n: int) -> list[Design]:
     return [Design(f"3 repeats, correlation {one:g}", 3 * n, 3, one) for one in (0.0, 0.3)]
 
 
-def draw_values(draw: Draw, design: Design, rng: np.random.Generator) -> Floats:
-    """Draw (N_RUNS, n); a value is its cluster's own with probability sqrt(correlation), which makes it that alike."""
-    own = draw((N_RUNS, design.n))
+def draw_values(draw: Draw, design: Design, rng: np.random.Generator, n_runs: int = N_RUNS) -> Floats:
+    """Draw (n_runs, n); a value is its cluster's own with probability sqrt(correlation), which makes it that alike."""
+    own = draw((n_runs, design.n))
     if design.size == 1:
         return own
-    shared = np.repeat(draw((N_RUNS, design.n // design.size)), design.size, axis=1)
+    shared = np.repeat(draw((n_runs, design.n // design.size)), design.size, axis=1)
     return np.where(rng.random(own.shape) < np.sqrt(design.correlation), shared, own)
 
 
