@@ -1,6 +1,7 @@
 """ray.remote(PlainClass) of the experiments desk: queue, results and uploads of one instance."""
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,16 @@ from cluster.run_launcher import process_name
 from neuroforge.contracts.analysis import Analysis, ExperimentComparison
 from neuroforge.contracts.experiment_desk import LabelReceipt, LabelSheet, LabelTask, RerunRequest, ResultFile
 from neuroforge.contracts.experiments import CostEstimate, ExperimentConfig, ExperimentStatus
-from neuroforge.contracts.runs import FileSize, ItemsPart, ItemsReceipt
+from neuroforge.contracts.runs import FilePiece, FileSize, ItemsPart, ItemsReceipt
 from neuroforge.settings import Settings
 
 if TYPE_CHECKING:
     from neuroforge.experiments.desk import ExperimentQueue
 
+logger = logging.getLogger(__name__)
 _CALLS = 64
 """Of the desk at once; a check, a comparison and an upload take a while."""
+TEND_EVERY_S = 3600.0
 
 
 class ExperimentsActor:
@@ -34,13 +37,13 @@ class ExperimentsActor:
         from neuroforge.runs.turns import Turns
 
         shelf = Shelf(settings.storage.home / "experiments")
-        shelf.uploads.drop_abandoned()
         self._shelf = shelf
         self._reader = ExperimentReader(shelf)
         self._launcher = RayExperimentLauncher(settings)
         self._queue = ExperimentQueue(shelf, self._launcher, time.time, Turns(settings.experiments.max_running))
         self._starting, self._uploading = asyncio.Lock(), asyncio.Lock()
         self._is_restored = False
+        self._tending: asyncio.Task[None] | None = None
 
     async def _started(self) -> "ExperimentQueue":
         """Return the queue, once it watches what still runs. Each call comes by here, for the actor may be new."""
@@ -48,15 +51,26 @@ class ExperimentsActor:
             if not self._is_restored:
                 await self._queue.restore()
                 self._is_restored = True
+                self._tending = asyncio.create_task(self._tend())
         return self._queue
+
+    async def _tend(self) -> None:
+        """Drop uploads that nobody uses, now and again every while."""
+        while True:
+            try:
+                async with self._uploading:
+                    await asyncio.to_thread(self._shelf.drop_unused_uploads, time.time())
+            except OSError as error:
+                logger.warning("unused uploads were not dropped", extra={"reason": error.strerror})
+            await asyncio.sleep(TEND_EVERY_S)
 
     async def estimate(self, config: ExperimentConfig) -> CostEstimate:
         """See ExperimentRuns."""
         return await (await self._started()).estimate(config)
 
-    async def start(self, config: ExperimentConfig) -> ExperimentStatus:
-        """See ExperimentRuns."""
-        return await (await self._started()).start(config)
+    async def start(self, config: ExperimentConfig, key: str) -> ExperimentStatus:
+        """See ExperimentRuns; the same key again starts no other."""
+        return await (await self._started()).start(config, key)
 
     async def status(self, experiment_id: str) -> ExperimentStatus:
         """See ExperimentRuns."""
@@ -78,9 +92,9 @@ class ExperimentsActor:
         """See ExperimentRuns."""
         return await (await self._started()).rescore(experiment_id)
 
-    async def rerun(self, experiment_id: str, request: RerunRequest) -> ExperimentStatus:
-        """See ExperimentRuns."""
-        return await (await self._started()).rerun(experiment_id, request)
+    async def rerun(self, experiment_id: str, request: RerunRequest, key: str) -> ExperimentStatus:
+        """As start."""
+        return await (await self._started()).rerun(experiment_id, request, key)
 
     async def analysis(self, experiment_id: str) -> Analysis:
         """See ExperimentReports."""
@@ -90,9 +104,9 @@ class ExperimentsActor:
         """See ExperimentReports."""
         return self._shelf.find_file(experiment_id, name)
 
-    async def read_file(self, experiment_id: str, name: ResultFile, offset: int, n_bytes: int) -> bytes:
+    async def read_file(self, experiment_id: str, name: ResultFile, piece: FilePiece) -> bytes:
         """See ExperimentReports."""
-        return await asyncio.to_thread(self._shelf.read_file, experiment_id, name, offset, n_bytes)
+        return await asyncio.to_thread(self._shelf.read_file, experiment_id, name, piece)
 
     async def compare(self, a: str, b: str) -> ExperimentComparison:
         """See ExperimentReports."""

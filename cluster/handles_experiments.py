@@ -6,17 +6,18 @@ from cluster.handles import call
 from neuroforge.contracts.analysis import Analysis, ExperimentComparison
 from neuroforge.contracts.experiment_desk import LabelReceipt, LabelSheet, LabelTask, RerunRequest, ResultFile
 from neuroforge.contracts.experiments import CostEstimate, ExperimentConfig, ExperimentStatus
-from neuroforge.contracts.runs import FileSize, ItemsPart, ItemsReceipt
+from neuroforge.contracts.runs import FilePiece, FileSize, ItemsPart, ItemsReceipt, new_start_key
 
 WHO = "the experiments desk"
 SLOW_TIMEOUT_S = 600.0
 """Datasets are fetched and read before an experiment starts; comparisons read two runs."""
-ONCE = {"max_task_retries": 0}
-"""A desk that crashed after it began would begin a second time."""
 
 
 class ExperimentsHandle:
-    """ExperimentsDesk, in the desk's actor."""
+    """ExperimentsDesk, in the desk's actor.
+
+    Ray repeats a call whose answer was lost with a desk that died. By its key the next desk knows a start again.
+    """
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
@@ -27,7 +28,7 @@ class ExperimentsHandle:
 
     async def start(self, config: ExperimentConfig) -> ExperimentStatus:
         """See ExperimentRuns."""
-        return await call(self._actor.start.options(**ONCE).remote(config), WHO, SLOW_TIMEOUT_S)
+        return await call(self._actor.start.remote(config, new_start_key()), WHO, SLOW_TIMEOUT_S)
 
     async def status(self, experiment_id: str) -> ExperimentStatus:
         """See ExperimentRuns."""
@@ -51,7 +52,7 @@ class ExperimentsHandle:
 
     async def rerun(self, experiment_id: str, request: RerunRequest) -> ExperimentStatus:
         """See ExperimentRuns."""
-        return await call(self._actor.rerun.options(**ONCE).remote(experiment_id, request), WHO, SLOW_TIMEOUT_S)
+        return await call(self._actor.rerun.remote(experiment_id, request, new_start_key()), WHO, SLOW_TIMEOUT_S)
 
     async def analysis(self, experiment_id: str) -> Analysis:
         """See ExperimentReports."""
@@ -61,9 +62,9 @@ class ExperimentsHandle:
         """See ExperimentReports."""
         return await call(self._actor.find_file.remote(experiment_id, name), WHO)
 
-    async def read_file(self, experiment_id: str, name: ResultFile, offset: int, n_bytes: int) -> bytes:
+    async def read_file(self, experiment_id: str, name: ResultFile, piece: FilePiece) -> bytes:
         """See ExperimentReports."""
-        return await call(self._actor.read_file.remote(experiment_id, name, offset, n_bytes), WHO)
+        return await call(self._actor.read_file.remote(experiment_id, name, piece), WHO)
 
     async def compare(self, a: str, b: str) -> ExperimentComparison:
         """See ExperimentReports."""

@@ -4,7 +4,9 @@
 
 Runs anywhere that reaches the gateway (`--url`, NEUROFORGE_URL; NEUROFORGE_API_KEY of scope admin), in a Ray job or
 not. The work is the server's: the matrix runs on Ray Data beside the head, and a job that is stopped stops it, so that
-it can be resumed. Exit status 0: done; 4: a gate does not hold; 3: cells are open still; 1: it could not start.
+it can be resumed. A stop while the experiment is being started waits until it has an id; a job that is killed before
+that leaves it to the server, where `neuroforge experiment list` shows it.
+Exit status 0: done; 4: a gate does not hold; 3: cells are open still; 1: it could not start.
 """
 
 import argparse
@@ -19,29 +21,59 @@ from cluster.cli.experiment_results import print_analysis
 from cluster.cli.experiment_run import GATE_FAILED, INCOMPLETE
 from neuroforge.client import Client
 from neuroforge.errors import ConflictError, NeuroForgeError
+from neuroforge.experiments import Experiment
 from neuroforge.experiments.experiment_file import read_experiment
 from neuroforge.experiments.gate import parse_gate
 
 
 def main() -> int:
     """Run, print, report."""
-    options = _parse()
-    signal.signal(signal.SIGTERM, _stop)
+    options, stop = _parse(), _Stop()
+    signal.signal(signal.SIGTERM, stop)  # `ray job stop`
+    signal.signal(signal.SIGINT, stop)
     try:
         experiment = read_experiment(options.file, tuple(parse_gate(text) for text in options.gate))
         with neuroforge.connect(options.url) as client:
             client.wait_ready(options.wait_s)
             print_estimate(client.experiments.estimate(experiment))
-            return _follow(client, client.experiments.start(experiment).id, options.report)
+            return _run(client, experiment, stop, options.report)
     except NeuroForgeError as error:
         print(f"error: {error.message}", file=sys.stderr)
-        return 1
+    except KeyboardInterrupt:
+        print("stopped; nothing was started", file=sys.stderr)
+    return 1
 
 
-def _follow(client: Client, experiment_id: str, report: Path | None) -> int:
+class _Stop:
+    """What signals do: they end the waiting, but not a start, for an experiment whose id nobody heard runs on."""
+
+    def __init__(self) -> None:
+        self._is_held = self._is_wanted = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        if not self._is_held:
+            raise KeyboardInterrupt
+        self._is_wanted = True
+        print("stopping as soon as the experiment has an id", file=sys.stderr, flush=True)
+
+    def hold(self) -> None:
+        """Let signals wait."""
+        self._is_held = True
+
+    def release(self) -> None:
+        """Raise KeyboardInterrupt for a signal that came meanwhile, and for those to come."""
+        self._is_held = False
+        if self._is_wanted:
+            raise KeyboardInterrupt
+
+
+def _run(client: Client, experiment: Experiment, stop: _Stop, report: Path | None) -> int:
+    stop.hold()
+    experiment_id = client.experiments.start(experiment).id
     print(experiment_id, flush=True)
     line = ProgressLine()
     try:
+        stop.release()
         client.experiments.wait(experiment_id, line.show)
     except KeyboardInterrupt:
         _cancel(client, experiment_id)
@@ -62,11 +94,6 @@ def _cancel(client: Client, experiment_id: str) -> None:
     except ConflictError as error:  # it ended in the same moment
         print(error.message, file=sys.stderr)
     print(f"stopped; go on with: neuroforge experiment resume {experiment_id}", file=sys.stderr, flush=True)
-
-
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    """`ray job stop` sends SIGTERM."""
-    raise KeyboardInterrupt
 
 
 def _parse() -> argparse.Namespace:

@@ -22,7 +22,7 @@ NeuroForgeError
 │   ├── AssetNotFound         404   unknown name, or every source failed: says what was tried
 │   ├── HashMismatch                the bytes are not the pinned ones
 │   └── DiskFull              507   says how much is missing
-├── SandboxUnavailable        untrusted code cannot be run safely on this machine
+├── SandboxUnavailable  501   untrusted code cannot be run safely on this machine: says what would change that
 ├── OutOfMemory         507   weights and cache do not fit; carries the context that would
 └── StorageError        500   a database refused
 
@@ -212,8 +212,9 @@ class DiskFull(AssetError):
 
 
 class SandboxUnavailable(NeuroForgeError):
-    """Untrusted code cannot be run safely on this machine; says what the kernel refused."""
+    """Untrusted code cannot be run safely on this machine; says what the kernel refused, and the remedy."""
 
+    http_status = 501
     code = "sandbox_unavailable"
 
 

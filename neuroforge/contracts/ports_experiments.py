@@ -17,7 +17,7 @@ from neuroforge.contracts.experiment_desk import (
 from neuroforge.contracts.experiment_run import Lane
 from neuroforge.contracts.experiments import CellReply, CostEstimate, ExperimentConfig, ExperimentStatus
 from neuroforge.contracts.models import ModelStatus
-from neuroforge.contracts.runs import FileSize, ItemsPart, ItemsReceipt
+from neuroforge.contracts.runs import FilePiece, FileSize, ItemsPart, ItemsReceipt
 
 
 class ExperimentRuns(Protocol):
@@ -67,8 +67,8 @@ class ExperimentReports(Protocol):
         """How large it is."""
         ...
 
-    async def read_file(self, experiment_id: str, name: ResultFile, offset: int, n_bytes: int) -> bytes:
-        """At most so many bytes; empty at the end."""
+    async def read_file(self, experiment_id: str, name: ResultFile, piece: FilePiece) -> bytes:
+        """At most so many bytes; empty at the end. Raises ConflictError: it was written anew since `find_file`."""
         ...
 
     async def compare(self, a: str, b: str) -> ExperimentComparison:

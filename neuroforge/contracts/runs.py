@@ -1,5 +1,6 @@
 """Long runs of the server, whatever they do: how one stands, how it ends, and what is uploaded for it."""
 
+import secrets
 from typing import Literal
 
 from pydantic import Field
@@ -13,6 +14,11 @@ RunState = Literal["queued", "running", "done", "failed", "cancelled", "interrup
 """interrupted: its process died or its budget ended with work left; `resume` goes on with it."""
 RunAction = Literal["run", "rescore"]
 """run: what it is for; rescore, of an experiment: score, analyse and report again without a call."""
+
+
+def new_start_key() -> str:
+    """Return what tells one start of a run from another; the run's id ends with it."""
+    return secrets.token_hex(4)
 
 
 class RunStatus(Contract):
@@ -46,6 +52,17 @@ class FileSize(Contract):
     """A result file, before it is read in pieces."""
 
     n_bytes: int = Field(ge=0)
+    version: str
+    """Another one as soon as the file was written anew."""
+
+
+class FilePiece(Contract):
+    """What to read of a result file."""
+
+    version: str
+    """Of FileSize: pieces of two versions make no file."""
+    offset: int = Field(ge=0)
+    n_bytes: int = Field(ge=1)
 
 
 class ItemsPart(Contract):

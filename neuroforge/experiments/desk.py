@@ -39,8 +39,10 @@ class ExperimentQueue(RunQueue[ExperimentStatus]):
         with self._shelf.scratch() as directory:
             return await self._checks.check(config, directory)
 
-    async def start(self, config: ExperimentConfig, rerun_of: str | None = None) -> ExperimentStatus:
-        """See ExperimentRuns."""
+    async def start(
+        self, config: ExperimentConfig, key: str | None = None, rerun_of: str | None = None
+    ) -> ExperimentStatus:
+        """See ExperimentRuns; `key` as of `_begun`."""
 
         async def make(directory: Path, now_s: float) -> ExperimentStatus:
             return ExperimentStatus(
@@ -54,7 +56,7 @@ class ExperimentQueue(RunQueue[ExperimentStatus]):
                 rerun_of=rerun_of,
             )
 
-        return await self._begun(make)
+        return await self._begun(make, key)
 
     async def resume(self, run_id: str) -> ExperimentStatus:
         """See ExperimentRuns."""
@@ -68,8 +70,8 @@ class ExperimentQueue(RunQueue[ExperimentStatus]):
         """See ExperimentRuns."""
         return self._queue(self._settled(experiment_id, "rescored"), "rescore")
 
-    async def rerun(self, experiment_id: str, request: RerunRequest) -> ExperimentStatus:
-        """See ExperimentRuns."""
+    async def rerun(self, experiment_id: str, request: RerunRequest, key: str | None = None) -> ExperimentStatus:
+        """As start."""
         first = self._shelf.find(experiment_id).config
         values = {**dict(first), "name": request.name or first.name, "use_cache": request.use_cache}
-        return await self.start(ExperimentConfig(**values), rerun_of=experiment_id)
+        return await self.start(ExperimentConfig(**values), key, rerun_of=experiment_id)

@@ -28,9 +28,6 @@ def export_outcomes(
     """
     plain = {one.name for one in config.prompts if one.template.strip() == "{{ query }}" and one.system is None}
     kept = [one for one in variants if one.prompt in plain]
-    path.unlink(missing_ok=True)  # of an earlier scoring
-    if not kept:
-        return 0
     means = {
         "scores": _by_model(table.item_means(table.scores), kept, table),
         "costs": _by_model(table.item_means(table.costs_usd), kept, table),
@@ -46,6 +43,8 @@ def export_outcomes(
     ]
     if rows:
         write_outcomes(rows, path)
+    else:
+        path.unlink(missing_ok=True)  # of an earlier scoring
     return len(rows)
 
 

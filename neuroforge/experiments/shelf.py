@@ -20,6 +20,11 @@ class Shelf(RunShelf[ExperimentStatus]):
         uploads.mkdir(exist_ok=True, mode=0o700)
         self.uploads = Uploads(uploads)
 
+    def drop_unused_uploads(self, now_s: float) -> None:
+        """As Uploads.drop_unused; what an experiment here was made of is in use, since a rerun reads it again."""
+        sources = [source for status in self.everything() for source in status.config.datasets]
+        self.uploads.drop_unused({one.uploaded for one in sources if one.uploaded is not None}, now_s)
+
     def analysis(self, experiment_id: str) -> Analysis:
         """Raises as `file`."""
         return Analysis.model_validate_json(self.file(experiment_id, "analysis.json").read_bytes())

@@ -9,7 +9,7 @@ from fastapi.responses import Response, StreamingResponse
 from neuroforge.contracts.analysis import Analysis, ExperimentComparison
 from neuroforge.contracts.experiment_desk import MAX_LABELS, CompareRequest, LabelReceipt, LabelSheet, ResultFile
 from neuroforge.contracts.ports_experiments import ExperimentsDesk
-from neuroforge.contracts.runs import ItemsPart, ItemsReceipt
+from neuroforge.contracts.runs import FilePiece, ItemsPart, ItemsReceipt
 from neuroforge.gateway.admin import admit_admin, body_schema, many, one, read_contract
 from neuroforge.gateway.desk import Desk
 
@@ -118,15 +118,17 @@ def add_results(router: APIRouter, desk: Desk, experiments: Experiments) -> None
 
 
 async def _file(desk: ExperimentsDesk, experiment_id: str, name: ResultFile, media_type: str) -> Response:
-    """Stream the file in pieces; its length was asked before, so that a caller notices a broken end."""
-    size = (await desk.find_file(experiment_id, name)).n_bytes
+    """Stream the file in pieces; its length is told first, so that a caller notices that it was written anew meanwhile.
+
+    Then the stream ends early: the old file is gone, and a mixture would be read as one.
+    """
+    found = await desk.find_file(experiment_id, name)
 
     async def pieces() -> AsyncIterator[bytes]:
-        offset = 0
-        while offset < size and (piece := await desk.read_file(experiment_id, name, offset, CHUNK_BYTES)):
-            piece = piece[: size - offset]
-            offset += len(piece)
-            yield piece
+        for offset in range(0, found.n_bytes, CHUNK_BYTES):
+            piece = FilePiece(version=found.version, offset=offset, n_bytes=CHUNK_BYTES)
+            yield await desk.read_file(experiment_id, name, piece)
 
-    headers = {"content-length": str(size), "content-disposition": f'inline; filename="{experiment_id}-{name}"'}
-    return StreamingResponse(pieces(), media_type=media_type, headers={**headers, **_NO_SCRIPTS})
+    called = {"content-disposition": f'inline; filename="{experiment_id}-{name}"'}
+    headers = {"content-length": str(found.n_bytes), **called, **_NO_SCRIPTS}
+    return StreamingResponse(pieces(), media_type=media_type, headers=headers)

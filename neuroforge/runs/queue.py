@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Generic, Protocol
 
 from neuroforge.contracts.ports import Clock
-from neuroforge.contracts.runs import RunAction, RunEnd, RunStatus
+from neuroforge.contracts.runs import RunAction, RunEnd, RunStatus, new_start_key
 from neuroforge.errors import ConflictError, EngineUnavailable, NeuroForgeError
 from neuroforge.runs.shelf import UNFINISHED, RunShelf, S
 from neuroforge.runs.turns import Turns
@@ -106,10 +106,18 @@ class RunQueue(Generic[S]):
         """Go on with what is open. Raises NotFound; ConflictError: it has not ended, or nothing is open."""
         return self._queue(self._settled(run_id, "resumed"), "run")
 
-    async def _begun(self, make: Callable[[Path, float], Awaitable[S]]) -> S:
-        """Queue what `make` makes of a new directory and the time; what it refuses leaves nothing behind."""
+    async def _begun(self, make: Callable[[Path, float], Awaitable[S]], key: str | None = None) -> S:
+        """Queue what `make` makes of a new directory and the time; what it refuses leaves nothing behind.
+
+        Args:
+            key: From `new_start_key`, of one call: made again by whoever did not hear its end, it begins no other run,
+                but goes on with what a desk before this one had begun.
+        """
+        key = key or new_start_key()
+        if (begun := self._shelf.find_by_key(key)) is not None:
+            return self._queue(begun, "run") if begun.state == "interrupted" else begun
         now_s = self._now_s()
-        directory = self._shelf.new_directory(now_s)
+        directory = self._shelf.new_directory(now_s, key)
         try:
             return self._queue(await make(directory, now_s), "run")
         except BaseException:

@@ -1,6 +1,7 @@
 """Runs of one kind, each in a directory of its own, found again after a restart. One writer: the desk."""
 
 import logging
+import os
 import secrets
 import shutil
 import time
@@ -13,7 +14,7 @@ from typing import Generic, TypeVar
 from pydantic import ValidationError
 
 from neuroforge.contracts.base import Contract
-from neuroforge.contracts.runs import FileSize, RunStatus
+from neuroforge.contracts.runs import FilePiece, FileSize, RunStatus
 from neuroforge.errors import ConflictError, NotFound
 from neuroforge.storage.files import write_whole
 
@@ -50,12 +51,18 @@ class RunShelf(Generic[S]):
             self.drop(abandoned)
         self._by_id = self._read_statuses()
 
-    def new_directory(self, now_s: float) -> Path:
-        """Make the directory of a new run; its name is the id."""
+    def new_directory(self, now_s: float, key: str) -> Path:
+        """Make the directory of a new run; its name is the id. One of the same key never became a run."""
+        for abandoned in self._root.glob(f"{self.kind.prefix}-*-{key}"):
+            self.drop(abandoned)
         day = time.strftime("%Y%m%d-%H%M%S", time.localtime(now_s))
-        path = self._root / f"{self.kind.prefix}-{day}-{secrets.token_hex(3)}"
+        path = self._root / f"{self.kind.prefix}-{day}-{key}"
         path.mkdir(mode=0o700)
         return path
+
+    def find_by_key(self, key: str) -> S | None:
+        """The run that was started under this key."""
+        return next((self.find(one) for one in self._by_id if one.endswith(f"-{key}")), None)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -113,13 +120,17 @@ class RunShelf(Generic[S]):
 
     def find_file(self, run_id: str, name: str) -> FileSize:
         """How large a result is. Raises as `file`."""
-        return FileSize(n_bytes=self.file(run_id, name).stat().st_size)
+        return _size_of(self.file(run_id, name).stat())
 
-    def read_file(self, run_id: str, name: str, offset: int, n_bytes: int) -> bytes:
-        """At most so many bytes of a result; empty at the end. Raises as `file`."""
+    def read_file(self, run_id: str, name: str, piece: FilePiece) -> bytes:
+        """At most so many bytes of a result; empty at the end. Raises as `file`; ConflictError: it was written anew."""
         with self.file(run_id, name).open("rb") as file:
-            file.seek(offset)
-            return file.read(n_bytes)
+            if _size_of(os.fstat(file.fileno())).version != piece.version:
+                raise ConflictError(
+                    f"{name} of {self.kind.noun} {run_id!r} was written anew while it was read: get it again"
+                )
+            file.seek(piece.offset)
+            return file.read(piece.n_bytes)
 
     def _with_progress(self, status: S, progress: Contract | None) -> S:
         return self.kind.status(**{**dict(status), "progress": progress})
@@ -144,3 +155,8 @@ class RunShelf(Generic[S]):
         except (OSError, ValidationError) as error:
             logger.warning("progress cannot be read", extra={"path": str(path), "reason": type(error).__name__})
             return None
+
+
+def _size_of(found: os.stat_result) -> FileSize:
+    """Results are put in place in one step, each as a file of its own, so that another file is another version."""
+    return FileSize(n_bytes=found.st_size, version=f"{found.st_ino:x}-{found.st_mtime_ns:x}")

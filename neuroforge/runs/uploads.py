@@ -1,9 +1,10 @@
 """Items that callers upload: parts -> one checked JSONL file, named by the SHA-256 of its text."""
 
 import hashlib
+import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,8 +14,8 @@ from neuroforge.contracts.runs import ItemsPart, ItemsReceipt
 from neuroforge.errors import DataError, NotFound
 from neuroforge.storage.files import write_whole
 
-ABANDONED_S = 86400.0
-"""Parts of an upload that nobody ended are dropped after a day."""
+UNUSED_S = 86400.0
+"""After a day, parts of an upload that nobody ended are dropped, and items that no experiment here has used."""
 
 
 class Uploads:
@@ -31,6 +32,7 @@ class Uploads:
         """What is there. Raises NotFound: nothing."""
         path = self.path(sha256)
         if path.is_file():
+            os.utime(path, (time.time(), path.stat().st_mtime))  # who asks means to use it; when it was written stays
             with path.open("rb") as lines:
                 return ItemsReceipt(sha256=sha256, n_items=sum(1 for line in lines if line.strip()))
         raise NotFound(f"no items with SHA-256 {sha256} were uploaded", sha256=sha256)
@@ -61,12 +63,19 @@ class Uploads:
         finally:
             shutil.rmtree(folder)
 
-    def drop_abandoned(self, now_s: float | None = None) -> None:
-        """Remove parts of uploads that were never ended."""
-        oldest_s = (time.time() if now_s is None else now_s) - ABANDONED_S
+    def drop_unused(self, in_use: Collection[str], now_s: float) -> None:
+        """Remove what has been unused for a day: parts of uploads that were never ended, and items.
+
+        Args:
+            in_use: Digests of items that stay.
+        """
+        oldest_s = now_s - UNUSED_S
         for folder in self._root.glob("*.parts-*"):
             if folder.stat().st_mtime < oldest_s:
                 shutil.rmtree(folder)
+        for path in self._root.glob("*.jsonl"):
+            if path.stem not in in_use and path.stat().st_atime < oldest_s:
+                path.unlink()
 
     def _parts(self, part: ItemsPart) -> Path:
         return self._root / f"{part.sha256}.parts-{part.n_parts}"

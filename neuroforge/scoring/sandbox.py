@@ -24,7 +24,7 @@ _SYSTEM_PATHS = ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/nix/sto
 _REMEDY = (
     "Allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces, "
     "kernel.apparmor_restrict_unprivileged_userns; in a container a seccomp profile that permits unshare and mount), "
-    "or accept the risk with --allow-unsandboxed"
+    "or accept the risk with --allow-unsandboxed (of an experiment: allow_unsandboxed: true)"
 )
 _LAUNCH = (
     "import runpy, sys; sys.path.insert(0, sys.argv[1]); "

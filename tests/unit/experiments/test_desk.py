@@ -2,6 +2,7 @@ import asyncio
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from neuroforge.experiments.shelf import Shelf
 from neuroforge.runs.queue import RunProcess
 from neuroforge.runs.shelf import PROGRESS_FILE
 from neuroforge.runs.turns import Turns
+from neuroforge.runs.uploads import UNUSED_S
 
 CONFIG = ExperimentConfig(name="study", models=("a", "b"), datasets=(DatasetSource(name="mmlu", n=5),))
 COST = CostEstimate(n_cells=10, n_cached=0, n_calls=10, n_prompt_tokens=1, n_completion_tokens_max=1, cost_usd_max=0)
@@ -285,6 +287,42 @@ async def test_a_desk_that_comes_back_watches_on_what_still_runs(tmp_path: Path)
     process.end.set_result(DONE)
     await settle()
     assert after.state(found) == "done"
+
+
+async def test_a_start_that_is_made_again_starts_no_other(bench: Bench) -> None:
+    first = await bench.queue.start(CONFIG, "aaaaaaaa")
+    await settle()
+    again = await bench.queue.start(CONFIG, "aaaaaaaa")
+    other = await bench.queue.start(CONFIG, "bbbbbbbb")
+    assert (again.id, again.state, len(bench.launcher.launched)) == (first.id, "running", 1)
+    assert other.id != first.id
+
+
+async def test_a_start_that_a_dead_desk_had_queued_goes_on_under_the_same_id(tmp_path: Path) -> None:
+    first = await Bench(tmp_path, max_running=0).queue.start(CONFIG, "aaaaaaaa")
+    after = Bench(tmp_path)
+    await after.queue.restore()
+    again = await after.queue.start(CONFIG, "aaaaaaaa")
+    await settle()
+    assert (again.id, after.launcher.launched) == (first.id, [(first.id, "run")])
+    assert [one.name for one in tmp_path.glob("exp-*")] == [first.id]
+
+
+async def test_a_start_during_whose_check_the_desk_died_begins_anew(tmp_path: Path) -> None:
+    abandoned = Shelf(tmp_path).new_directory(1.0, "aaaaaaaa")
+    (abandoned / "plan.json").write_text("{}")
+    started = await Bench(tmp_path).queue.start(CONFIG, "aaaaaaaa")
+    assert [one.name for one in tmp_path.glob("exp-*")] == [started.id]
+
+
+async def test_uploads_of_an_experiment_stay_and_others_go(bench: Bench, tmp_path: Path) -> None:
+    uploads = tmp_path / "_items"
+    for name in ("a" * 64, "b" * 64):
+        (uploads / f"{name}.jsonl").write_text("{}")
+    source = DatasetSource(name="mine", uploaded="a" * 64)
+    await bench.queue.start(ExperimentConfig(**{**dict(CONFIG), "datasets": (source,)}))
+    bench.shelf.drop_unused_uploads(time.time() + 2 * UNUSED_S)
+    assert [one.stem for one in uploads.iterdir()] == ["a" * 64]
 
 
 async def test_the_newest_is_listed_first_and_an_unreadable_one_hides_only_itself(tmp_path: Path) -> None:

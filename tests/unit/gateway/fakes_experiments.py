@@ -6,8 +6,8 @@ from neuroforge.contracts.analysis import Analysis, ExperimentComparison
 from neuroforge.contracts.experiment_desk import LabelReceipt, LabelSheet, LabelTask, RerunRequest, ResultFile
 from neuroforge.contracts.experiments import CostEstimate, DatasetSource, ExperimentConfig, ExperimentStatus, Variant
 from neuroforge.contracts.rules import Estimate, Insight
-from neuroforge.contracts.runs import FileSize, ItemsPart, ItemsReceipt, RunState
-from neuroforge.errors import ConflictError, DataError, ModelNotFound, NotFound
+from neuroforge.contracts.runs import FilePiece, FileSize, ItemsPart, ItemsReceipt, RunState
+from neuroforge.errors import ConflictError, DataError, ModelNotFound, NeuroForgeError, NotFound
 
 CONFIG = ExperimentConfig(name="study", models=("small", "big"), datasets=(DatasetSource(name="mmlu", n=20),))
 COST = CostEstimate(
@@ -48,12 +48,16 @@ class FakeExperiments:
     """Remembers what it was told."""
 
     calls: list[tuple[object, ...]] = field(default_factory=list)
+    refusal: NeuroForgeError | None = None
+    """What starting one comes to."""
 
     async def estimate(self, config: ExperimentConfig) -> CostEstimate:
         self.calls.append(("estimate", config))
         return COST
 
     async def start(self, config: ExperimentConfig) -> ExperimentStatus:
+        if self.refusal is not None:
+            raise self.refusal
         if unknown := next((one for one in config.models if one not in ("small", "big")), None):
             raise ModelNotFound(f"the model {unknown!r} does not exist; known: big, small", model_id=unknown)
         self.calls.append(("start", config))
@@ -90,10 +94,11 @@ class FakeExperiments:
 
     async def find_file(self, experiment_id: str, name: ResultFile) -> FileSize:
         await self.analysis(experiment_id)
-        return FileSize(n_bytes=len(FILES[name]))
+        return FileSize(n_bytes=len(FILES[name]), version="v1")
 
-    async def read_file(self, experiment_id: str, name: ResultFile, offset: int, n_bytes: int) -> bytes:
-        return FILES[name][offset : offset + n_bytes]
+    async def read_file(self, experiment_id: str, name: ResultFile, piece: FilePiece) -> bytes:
+        assert piece.version == "v1"
+        return FILES[name][piece.offset : piece.offset + piece.n_bytes]
 
     async def compare(self, a: str, b: str) -> ExperimentComparison:
         return ExperimentComparison(a=a, b=b, n_common_items=20, comparisons=(), summary=("nothing changed",))

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from neuroforge.contracts.keys import KeySpec
+from neuroforge.errors import SandboxUnavailable
 from tests.unit.gateway.fakes import Gateway, make_key
 from tests.unit.gateway.fakes_experiments import CONFIG, FILES
 
@@ -58,6 +59,16 @@ async def test_an_unknown_model_is_told_before_anything_starts() -> None:
         reply = await client.post(EXPERIMENTS, {**BODY, "models": ["smal"]})
     assert (reply.status, reply.error["code"]) == (404, "model_not_found")
     assert calls_of(gateway) == []
+
+
+async def test_code_that_cannot_be_run_safely_is_a_501_with_the_remedy() -> None:
+    gateway = Gateway()
+    assert gateway.experiments is not None
+    gateway.experiments.refusal = SandboxUnavailable("no namespaces here. Allow them, or allow_unsandboxed")
+    async with gateway.running() as client:
+        reply = await client.post(EXPERIMENTS, BODY)
+    assert (reply.status, reply.error["code"]) == (501, "sandbox_unavailable")
+    assert "allow_unsandboxed" in reply.error["message"]
 
 
 async def test_experiments_are_listed_and_found() -> None:

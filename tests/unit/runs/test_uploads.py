@@ -1,12 +1,13 @@
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from neuroforge.contracts.runs import ItemsPart
 from neuroforge.errors import DataError, NotFound
-from neuroforge.runs.uploads import Uploads
+from neuroforge.runs.uploads import UNUSED_S, Uploads
 
 LINE = '{"id": "%s", "dataset": "own", "query": "2+2?", "scorer": "exact", "references": ["4"]}\n'
 
@@ -73,5 +74,18 @@ def test_uploads_that_nobody_ended_go_after_a_day(tmp_path: Path) -> None:
     uploads.put(part("old", 0, 2))
     uploads.put(part("new", 0, 2))
     os.utime(tmp_path / f"{digest('old')}.parts-2", (0, 0))
-    uploads.drop_abandoned()
+    uploads.drop_unused((), UNUSED_S + 1)
     assert [one.name for one in tmp_path.iterdir()] == [f"{digest('new')}.parts-2"]
+
+
+def test_items_that_no_run_uses_go_a_day_after_somebody_asked_for_them(tmp_path: Path) -> None:
+    uploads, now_s = Uploads(tmp_path), time.time()
+    digests = [uploads.put(part(LINE % name)).sha256 for name in ("used", "asked", "forgotten")]
+    for one in digests:
+        os.utime(uploads.path(one), (0, 0))
+    uploads.find(digests[1])
+    uploads.drop_unused({digests[0]}, now_s + UNUSED_S - 60)
+    assert {one.stem for one in tmp_path.iterdir()} == set(digests[:2])
+    assert uploads.path(digests[1]).stat().st_mtime == 0
+    uploads.drop_unused({digests[0]}, now_s + UNUSED_S + 60)
+    assert {one.stem for one in tmp_path.iterdir()} == {digests[0]}

@@ -1,0 +1,75 @@
+"""A job that is told to stop while the server starts its experiment, whose id it does not have yet."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.cli.experiment_run import INCOMPLETE
+from jobs.run_experiment import main
+from tests.unit.gateway.fakes_experiments import COST, status
+from tests.unit.loopback import Answer, Loopback, loopback
+
+PATH = "/admin/v1/experiments"
+YAML = "name: study\nmodels: [small]\ndatasets: [mmlu:5]\n"
+
+
+@pytest.fixture
+def gateway() -> Iterator[Loopback]:
+    kept = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
+    with loopback() as state:
+        state.answer_json("GET", "/readyz", {})
+        state.answer("POST", f"{PATH}/estimate", Answer(body=COST.model_dump_json().encode()))
+        state.answer("POST", PATH, Answer(202, status("exp-3", "queued").model_dump_json().encode()))
+        state.answer("GET", f"{PATH}/exp-3", Answer(body=status("exp-3", "running").model_dump_json().encode()))
+        state.answer("POST", f"{PATH}/exp-3/cancel", Answer(202, status("exp-3").model_dump_json().encode()))
+        yield state
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def stop_at(gateway: Loopback, wanted: tuple[str, str]) -> None:
+    """Send SIGTERM to this process when the request comes, and then answer it."""
+    answer = gateway.next_answer
+
+    def stopping(method: str, path: str) -> Answer:
+        if (method, path) == wanted:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return answer(method, path)
+
+    gateway.next_answer = stopping  # type: ignore[method-assign]
+
+
+def run(gateway: Loopback, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    path = folder / "exp.yaml"
+    path.write_text(YAML)
+    monkeypatch.setattr(sys, "argv", ["run_experiment.py", str(path), "--url", gateway.url])
+    return main()
+
+
+@pytest.mark.parametrize("moment", [("POST", PATH), ("GET", f"{PATH}/exp-3")])
+def test_a_stop_cancels_the_experiment_and_says_how_to_go_on(
+    gateway: Loopback,
+    moment: tuple[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stop_at(gateway, moment)
+    assert run(gateway, tmp_path, monkeypatch) == INCOMPLETE
+    assert [one.path for one in gateway.received].count(f"{PATH}/exp-3/cancel") == 1
+    assert "go on with: neuroforge experiment resume exp-3" in capsys.readouterr().err
+
+
+def test_a_stop_before_the_start_starts_nothing(
+    gateway: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stop_at(gateway, ("POST", f"{PATH}/estimate"))
+    assert run(gateway, tmp_path, monkeypatch) == 1
+    assert (gateway.received[-1].path, capsys.readouterr().err) == (
+        f"{PATH}/estimate",
+        "stopped; nothing was started\n",
+    )
