@@ -8,9 +8,10 @@ from neuroforge.contracts.analysis import Analysis, BenchmarkScore, ExperimentRe
 from neuroforge.contracts.experiment_run import ExperimentPlan, MatrixResult
 from neuroforge.errors import DataError
 from neuroforge.experiments.reporting.markdown import render_markdown
-from neuroforge.experiments.reporting.page import render_page
 from neuroforge.experiments.reporting.view import build_view
+from neuroforge.pages.page import render_page
 
+TEMPLATES = "neuroforge.experiments.reporting"
 HTML_FILE, MARKDOWN_FILE, ANALYSIS_FILE = "report.html", "report.md", "analysis.json"
 
 
@@ -39,7 +40,7 @@ def _write(
     directory: Path, results: MatrixResult, benchmarks: tuple[BenchmarkScore, ...], analysis: Analysis
 ) -> ExperimentReport:
     view = build_view(results, benchmarks, analysis)
-    _replace(directory / HTML_FILE, render_page(view))
+    _replace(directory / HTML_FILE, render_page(TEMPLATES, view=view, analysis=view.analysis))
     _replace(directory / MARKDOWN_FILE, render_markdown(view))
     _replace(directory / ANALYSIS_FILE, analysis.model_dump_json(indent=1))
     return ExperimentReport(

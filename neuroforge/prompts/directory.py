@@ -1,14 +1,15 @@
-"""A run's directory: configuration, state and result, each written whole or not at all."""
+"""A run's directory: what its files are called, and whose run it is."""
 
-import os
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from neuroforge.contracts.prompts import OptimizeConfig
 from neuroforge.errors import ConflictError, DataError
+from neuroforge.storage.files import write_whole
 
-CONFIG, STATE, RESULT = "config.json", "state.json", "result.json"
+CONFIG, STATE, RESULT, REPORT = "config.json", "state.json", "result.json", "report.html"
+CANDIDATES, EVALUATIONS = "candidates.parquet", "evaluations.parquet"
 
 
 def claim(directory: Path, config: OptimizeConfig) -> None:
@@ -20,7 +21,7 @@ def claim(directory: Path, config: OptimizeConfig) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / CONFIG
     if not path.exists():
-        write(path, config.model_dump_json(indent=2))
+        write_whole(path, config.model_dump_json(indent=2).encode())
         return
     try:
         before = OptimizeConfig.model_validate_json(path.read_text())
@@ -32,13 +33,3 @@ def claim(directory: Path, config: OptimizeConfig) -> None:
             f"{directory} holds a run with another configuration ({', '.join(changed)}): use another directory, or "
             "give it the same to go on with it"
         )
-
-
-def write(path: Path, text: str) -> None:
-    """Put the text there whole, or leave what was there."""
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

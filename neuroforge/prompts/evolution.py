@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from neuroforge.contracts.prompts import OptimizeConfig
 from neuroforge.errors import DataError
-from neuroforge.prompts.directory import STATE, write
+from neuroforge.prompts.directory import STATE
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution_state import EvolutionSettings, EvolutionState
 from neuroforge.prompts.evolve import PromptEvolutionEngine
@@ -22,6 +22,7 @@ from neuroforge.prompts.search import SearchDriver
 from neuroforge.prompts.space import build_space
 from neuroforge.prompts.suggest import Suggestions
 from neuroforge.prompts.workspace import Workspace
+from neuroforge.storage.files import write_whole
 
 N_FAILURES = 3
 """Wrong answers that a model is shown, to reflect on."""
@@ -57,7 +58,7 @@ class Evolution:
             async with asyncio.timeout(self._time_left_s(self.engine.state)) as limit:
 
                 def save(state: EvolutionState) -> None:
-                    write(path, state.model_dump_json())
+                    write_whole(path, state.model_dump_json().encode())
                     self._check_labels(teller)
                     teller.see_state(state)
                     if (left_s := self._time_left_s(state)) is not None:
@@ -68,7 +69,7 @@ class Evolution:
             if not limit.expired():
                 raise
             self.engine.end(TIME_IS_UP)
-            write(path, self.engine.state.model_dump_json())
+            write_whole(path, self.engine.state.model_dump_json().encode())
 
     def _make_engine(self, suggestions: Suggestions) -> PromptEvolutionEngine:
         config, prepared = self._config, self._prepared

@@ -13,7 +13,7 @@ from neuroforge.contracts.scores import Score
 from neuroforge.errors import DataError, first_of
 from neuroforge.prompts.ask import ItemAsker, Models, Target
 from neuroforge.prompts.conclude import Searched, conclude, conclude_unmeasured
-from neuroforge.prompts.directory import RESULT, claim, write
+from neuroforge.prompts.directory import RESULT, claim
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution import Evolution
 from neuroforge.prompts.plan import Contestants, plan_run
@@ -23,6 +23,7 @@ from neuroforge.prompts.prove import prove_winner, select_winner
 from neuroforge.prompts.search import SearchDriver, search
 from neuroforge.prompts.suggest import Suggestions, suggest
 from neuroforge.prompts.workspace import Workspace, open_workspace
+from neuroforge.storage.files import write_whole
 
 ScoreReply = Callable[[DatasetItem, str], Awaitable[Score]]
 
@@ -64,7 +65,7 @@ class PromptEngineeringCore:
                 result = await self._run(config, prepared, plan, workspace)
             except ExceptionGroup as errors:
                 raise first_of(errors) from None
-        write(directory / RESULT, result.model_dump_json(indent=2))
+        write_whole(directory / RESULT, result.model_dump_json(indent=2).encode())
         return result
 
     async def _run(

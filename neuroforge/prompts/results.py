@@ -49,8 +49,12 @@ class ResultLog:
         found = self._results.get(key)
         return None if found is None or found.is_failed else found
 
+    def get(self, key: str) -> ItemResult | None:
+        """Return what is known, a failed call too where there is nothing better."""
+        return self._results.get(key)
+
     def last(self, key: str) -> ItemResult:
-        """Return what is known, a failed call too where there is nothing better. Raises NotFound: nothing is."""
+        """As `get`. Raises NotFound: nothing is known."""
         if key not in self._results:
             raise NotFound(f"{self.path.parent}: no log holds a result {key!r}")
         return self._results[key]

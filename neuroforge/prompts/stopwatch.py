@@ -4,7 +4,7 @@ from pathlib import Path
 
 from neuroforge.contracts.ports import Clock
 from neuroforge.errors import DataError
-from neuroforge.prompts.directory import write
+from neuroforge.storage.files import write_whole
 
 ELAPSED = "elapsed"
 EVERY_S = 1.0
@@ -38,4 +38,4 @@ class Stopwatch:
     def keep(self) -> None:
         """Keep the time now."""
         self._kept_s = self._clock()
-        write(self._path, f"{self.elapsed_s:.3f}")
+        write_whole(self._path, f"{self.elapsed_s:.3f}".encode())

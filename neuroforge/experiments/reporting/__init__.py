@@ -1,1 +1,1 @@
-"""Analysis and cells -> leaderboard, forest, slices, scatter, items -> page (HTML), markdown; report.py calls them."""
+"""Analysis and cells -> leaderboard, forest, slices, items -> view -> markdown, page; report.py calls them."""

@@ -8,8 +8,8 @@ from markupsafe import Markup
 from neuroforge.contracts.analysis import Analysis, Comparison
 from neuroforge.experiments.analysis.words import TITLES, say_amount, say_difference
 from neuroforge.experiments.reporting.contestants import Contestant
-from neuroforge.experiments.reporting.scale import around_zero
-from neuroforge.experiments.reporting.strips import draw_axis, draw_strip
+from neuroforge.pages.scale import around_zero
+from neuroforge.pages.strips import draw_axis, draw_strip
 
 FEW_ROWS = 10
 """Pairs that are all shown at once."""

@@ -8,8 +8,8 @@ from markupsafe import Markup
 from neuroforge.contracts.analysis import Analysis, Comparison, MetricSummary
 from neuroforge.experiments.analysis.words import say_value
 from neuroforge.experiments.reporting.contestants import Contestant
-from neuroforge.experiments.reporting.scale import Scale, fit_scale
-from neuroforge.experiments.reporting.strips import draw_axis, draw_strip
+from neuroforge.pages.scale import Scale, fit_scale
+from neuroforge.pages.strips import draw_axis, draw_strip
 
 PER_CALLS = 1000
 """Calls whose cost is told: one alone costs too little to read."""

@@ -13,8 +13,8 @@ from neuroforge.experiments.reporting.contestants import Contestant, rank_contes
 from neuroforge.experiments.reporting.forest import Forest, build_forest, list_comparisons
 from neuroforge.experiments.reporting.items import ItemList, load_items
 from neuroforge.experiments.reporting.leaderboard import PER_CALLS, Leaderboard, build_leaderboard
-from neuroforge.experiments.reporting.scatter import Point, draw_scatter
 from neuroforge.experiments.reporting.slices import SliceTable, build_slices
+from neuroforge.pages.scatter import Point, draw_scatter
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ import re
 from xml.etree import ElementTree
 
 from neuroforge.contracts.rules import Estimate
-from neuroforge.experiments.reporting.scatter import Point, draw_scatter
+from neuroforge.pages.scatter import Point, draw_scatter
 
 
 def near(value: float) -> Estimate:

@@ -1,6 +1,6 @@
 import pytest
 
-from neuroforge.experiments.reporting.scale import Scale, around_zero, fit_scale
+from neuroforge.pages.scale import Scale, around_zero, fit_scale
 
 
 def test_values_lie_in_proportion() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from neuroforge.contracts.rules import Estimate
-from neuroforge.experiments.reporting.scale import Scale, fit_scale
+from neuroforge.pages.scale import Scale, fit_scale
 
 WIDTH, HEIGHT = 460, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 14, 44

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from markupsafe import Markup
 
 from neuroforge.contracts.rules import Estimate
-from neuroforge.experiments.reporting.scale import Scale
+from neuroforge.pages.scale import Scale
 
 WIDTH, HEIGHT, _EDGE = 220, 22, 6
 _SVG = Markup('<svg class="strip" viewBox="0 0 {width} {height}" aria-hidden="true" focusable="false">{inside}</svg>')
