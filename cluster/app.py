@@ -14,6 +14,7 @@ from cluster.experiments import get_experiments_actor
 from cluster.handles import FleetHandle, StateHandle
 from cluster.handles_experiments import ExperimentsHandle
 from cluster.handles_learner import LearnerHandle
+from cluster.handles_prompts import PromptsHandle
 from cluster.learner import get_learner_actor
 from cluster.metrics import ClusterMetrics, RayMetrics
 from cluster.names import GATEWAY_APP
@@ -35,7 +36,7 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
     state_actor, fleet_actor = get_state_actor(settings), get_fleet_actor(settings)
     token = ray.get(state_actor.internal_token.remote())
     ray.get(fleet_actor.snapshot.remote())  # wakes the controller
-    fleet = FleetHandle(fleet_actor)
+    fleet, state = FleetHandle(fleet_actor), StateHandle(state_actor)
     view = FleetCache(fleet, replica_id, time.time)
     level, metrics = settings.router.record, RayMetrics()
     learner = LearnerHandle(get_learner_actor(settings))
@@ -65,13 +66,14 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
             tasks=orchestrator,
             fleet_view=view,
             fleet=fleet,
-            state=StateHandle(state_actor),
+            state=state,
             metrics=metrics,
             metrics_source=ClusterMetrics(),
             learner=learner,
             rules=learner,
             live_tests=learner,
             data=learner,
+            prompts=PromptsHandle(state, settings),
             experiments=ExperimentsHandle(get_experiments_actor(settings)),
             background=(view.run, router_exchange.run),
         )

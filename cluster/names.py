@@ -4,6 +4,7 @@ NAMESPACE = "neuroforge"
 STATE_ACTOR = "neuroforge-state"
 FLEET_ACTOR = "neuroforge-fleet"
 LEARNER_ACTOR = "neuroforge-learner"
+PROMPTS_ACTOR = "neuroforge-prompts"
 EXPERIMENTS_ACTOR = "neuroforge-experiments"
 GATEWAY_APP = "neuroforge"
 

@@ -20,6 +20,7 @@ from cluster.cli import (
     logs,
     models,
     optimize,
+    prompts,
     router,
     server,
 )
@@ -76,6 +77,7 @@ app.add_typer(data.app, name="data")
 app.command("feedback")(feedback.feedback)
 app.add_typer(router.app, name="router")
 app.command("optimize")(optimize.optimize)
+app.add_typer(prompts.app, name="prompts")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(abtest.app, name="abtest")

@@ -25,6 +25,7 @@ from neuroforge.errors import EngineTimeout, NeuroForgeError
 
 if TYPE_CHECKING:
     from neuroforge.client.experiments_aio import AsyncExperiments
+    from neuroforge.client.prompts import AsyncPrompts
 
 T = TypeVar("T")
 
@@ -54,6 +55,13 @@ class AsyncClient(AsyncLearning, AsyncRuling, AsyncTasking, AsyncLiveTesting):
         from neuroforge.client.experiments_aio import AsyncExperiments  # most commands need none of it
 
         return AsyncExperiments(self._send)
+
+    @cached_property
+    def prompts(self) -> "AsyncPrompts":
+        """Prompts that are served by name: promoted, compared, taken back."""
+        from neuroforge.client.prompts import AsyncPrompts  # most commands need none of it
+
+        return AsyncPrompts(self._send)
 
     async def chat(self, messages: Messages, model: str = "auto", **options: Any) -> JsonObject:
         """Answer a conversation; OpenAI's whole body."""

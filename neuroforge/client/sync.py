@@ -24,6 +24,7 @@ from neuroforge.errors import EngineTimeout, NeuroForgeError
 
 if TYPE_CHECKING:
     from neuroforge.client.experiments import Experiments
+    from neuroforge.client.prompts import Prompts
 
 T = TypeVar("T")
 
@@ -58,6 +59,13 @@ class Client(Learning, Ruling, Tasking, LiveTesting):
         from neuroforge.client.experiments import Experiments  # most commands need none of it
 
         return Experiments(self._send)
+
+    @cached_property
+    def prompts(self) -> "Prompts":
+        """Prompts that are served by name: promoted, compared, taken back."""
+        from neuroforge.client.prompts import Prompts  # most commands need none of it
+
+        return Prompts(self._send)
 
     def chat(self, messages: Messages, model: str = "auto", **options: Any) -> JsonObject:
         """Answer a conversation; OpenAI's whole body."""

@@ -64,6 +64,16 @@ class PromptSnapshot(Contract):
     aliases: tuple[PromptAlias, ...] = ()
 
 
+class PromptDiff(Contract):
+    """What differs between two versions of a prompt."""
+
+    name: str
+    left: int
+    right: int
+    lines: tuple[str, ...]
+    """A unified diff of what `right` serves instead of `left`; empty = the same."""
+
+
 def content_hash_of(release: PromptRelease) -> str:
     """Return the SHA-256 of what is served: messages, variables and decoding.
 

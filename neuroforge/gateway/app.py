@@ -17,6 +17,7 @@ from neuroforge.gateway.admin_experiments import experiments_router
 from neuroforge.gateway.admin_keys import audit_router, keys_router
 from neuroforge.gateway.admin_learning import data_router, router_router
 from neuroforge.gateway.admin_live_tests import live_tests_router
+from neuroforge.gateway.admin_prompts import prompts_router
 from neuroforge.gateway.admin_rules import rules_router
 from neuroforge.gateway.ask import Ask
 from neuroforge.gateway.chat import read_chat
@@ -81,6 +82,7 @@ def build_app(parts: GatewayParts) -> FastAPI:
     app.include_router(router_router(parts, desk))
     app.include_router(rules_router(parts, desk))
     app.include_router(live_tests_router(parts, desk))
+    app.include_router(prompts_router(parts, desk, exchange))
     app.include_router(data_router(parts, desk))
     app.include_router(experiments_router(parts, desk))
     install_openapi(app)

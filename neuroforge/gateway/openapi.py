@@ -14,6 +14,7 @@ from neuroforge.contracts.fleet import ApplyRequest
 from neuroforge.contracts.keys import KeySpec
 from neuroforge.contracts.models import ModelSpec, ReplicaRange
 from neuroforge.contracts.outcomes import ExportRequest, Feedback, FitUpload
+from neuroforge.contracts.prompt_serving import PromptPromotion
 from neuroforge.contracts.routing import Decision
 from neuroforge.contracts.rules import InsightRequest, RoutingRules
 from neuroforge.contracts.runs import ItemsPart
@@ -51,6 +52,7 @@ _BODIES = (
     FitUpload,
     RoutingRules,
     InsightRequest,
+    PromptPromotion,
     ExperimentConfig,
     RerunRequest,
     ItemsPart,

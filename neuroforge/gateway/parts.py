@@ -20,6 +20,7 @@ from neuroforge.contracts.ports import (
 )
 from neuroforge.contracts.ports_experiments import ExperimentsDesk
 from neuroforge.contracts.ports_learning import Learner, LiveTestDesk, OutcomeData, RulesStore
+from neuroforge.contracts.ports_prompts import PromptDesk
 
 
 class GatewayOptions(Contract):
@@ -72,6 +73,8 @@ class GatewayParts:
     rules: RulesStore | None = None
     live_tests: LiveTestDesk | None = None
     data: OutcomeData | None = None
+    prompts: PromptDesk | None = None
+    """None = no registry here: prompts are served, but not changed."""
     experiments: ExperimentsDesk | None = None
     """None = no experiments here: their routes answer 503."""
     clock: Clock = time.monotonic

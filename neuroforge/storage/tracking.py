@@ -1,5 +1,6 @@
-"""TrackedRun -> MLflow: SQLite in a database of its own, or a server by URL. The only importer of mlflow.
+"""TrackedRun -> MLflow: SQLite in a database of its own, or a server by URL.
 
+With `prompt_history` this is the only importer of mlflow.
 mlflow takes seconds to import, so it is imported at the first use. Its HTTP retries follow the environment
 (MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW_HTTP_REQUEST_TIMEOUT), which cluster/environment.py keeps short.
 """
@@ -33,12 +34,12 @@ class MlflowTracker:
 
     def __init__(self, url: str | None, home: Path) -> None:
         """Args: `url` of an MLflow server or database; None = SQLite and a directory in `home`."""
-        self._url = url or f"sqlite:///{home / 'mlflow.db'}"
+        self._url = url_of(url, home)
         self._artifacts = (home / ARTIFACTS) if url is None else None
 
     def track(self, run: TrackedRun) -> str:
         """See ExperimentTracker."""
-        with _translated(self._url):
+        with translated(self._url, "the run"):
             client = self._client()
             experiment_id = self._experiment(client, run.experiment)
             made = client.create_run(experiment_id, run_name=run.run_name, tags={"mlflow.source.name": "neuroforge"})
@@ -72,9 +73,11 @@ class MlflowTracker:
         from mlflow.entities import Metric, Param, RunTag
 
         now_ms = int(time.time() * 1000)
-        params = [Param(_name(key), value[:_MAX_VALUE_CHARS]) for key, value in sorted(run.parameters.items())]
-        tags = [RunTag(_name(key), value) for key, value in sorted(run.tags.items())]
-        metrics = [Metric(_name(key), one, now_ms, 0) for key, one in sorted(run.metrics.items()) if math.isfinite(one)]
+        params = [Param(name_of(key), value[:_MAX_VALUE_CHARS]) for key, value in sorted(run.parameters.items())]
+        tags = [RunTag(name_of(key), value) for key, value in sorted(run.tags.items())]
+        metrics = [
+            Metric(name_of(key), one, now_ms, 0) for key, one in sorted(run.metrics.items()) if math.isfinite(one)
+        ]
         for start in range(0, max(len(params), len(tags), 1), _BATCH):
             part = slice(start, start + _BATCH)
             client.log_batch(run_id, params=params[part], tags=tags[part])
@@ -89,12 +92,18 @@ class MlflowTracker:
         return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
-def _name(text: str) -> str:
+def url_of(url: str | None, home: Path) -> str:
+    """Return where MLflow keeps what it is told; None = SQLite in `home`."""
+    return url or f"sqlite:///{home / 'mlflow.db'}"
+
+
+def name_of(text: str) -> str:
+    """Return the text as MLflow takes it for the name of a metric, a parameter or a tag."""
     return text.translate(_UNFIT)[:250]
 
 
 @contextmanager
-def _translated(url: str) -> Iterator[None]:
+def translated(url: str, what: str) -> Iterator[None]:
     """MLflow's errors, those of the database below it, and those of the network -> StorageError."""
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
@@ -106,4 +115,4 @@ def _translated(url: str) -> Iterator[None]:
         yield
     except kinds as error:
         text = " ".join(str(error).replace(f"{secret}{at}", "").split())[:300]
-        raise StorageError(f"MLflow at {where} did not take the run: {text}") from error
+        raise StorageError(f"MLflow at {where} did not take {what}: {text}") from error

@@ -46,6 +46,7 @@ from tests.fakes import FakeMetrics
 from tests.unit.gateway.fakes_experiments import FakeExperiments
 from tests.unit.gateway.fakes_learning import FakeData, FakeLearner
 from tests.unit.gateway.fakes_live_tests import FakeLiveTests
+from tests.unit.gateway.fakes_prompts import FakePrompts
 from tests.unit.gateway.fakes_rules import FakeRules, entry
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
@@ -338,6 +339,7 @@ class Gateway:
     rules: FakeRules | None = field(default_factory=FakeRules)
     live_tests: FakeLiveTests = field(default_factory=FakeLiveTests)
     data: FakeData = field(default_factory=FakeData)
+    prompts: FakePrompts | None = field(default_factory=FakePrompts)
     experiments: FakeExperiments | None = field(default_factory=FakeExperiments)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -357,6 +359,7 @@ class Gateway:
                 rules=self.rules,
                 live_tests=self.live_tests,
                 data=self.data,
+                prompts=self.prompts,
                 experiments=self.experiments,
                 metrics=self.metrics,
                 metrics_source=FakeMetricsSource(),

@@ -1,0 +1,96 @@
+"""Promotion -> checked -> MLflow -> store, whole or not at all; and the way back, which does not wait for MLflow."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from neuroforge.contracts.ports_prompts import PromptHistory, PromptStore
+from neuroforge.contracts.prompt_serving import PromptPromotion, says_the_same
+from neuroforge.contracts.prompts import PromptEntry, PromptRelease
+from neuroforge.errors import StorageError
+from neuroforge.prompts.release import check_release
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class ReleaseRegistry:
+    """Changes registry and store one at a time, so that both name the same. `history` None = tracking is off."""
+
+    store: PromptStore
+    history: PromptHistory | None
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def promote(self, name: str, promotion: PromptPromotion) -> PromptEntry:
+        """As PromptDesk.promote."""
+        async with self._turn:
+            if promotion.release is None:
+                return await self._name(name, promotion)
+            release = check_release(promotion.release, name)
+            if (same := await self._find_same(release, promotion)) is not None:
+                return same
+            return await self._add(release, promotion)
+
+    async def rollback(self, name: str, alias: str, version: int | None = None) -> PromptEntry:
+        """As PromptDesk.rollback."""
+        async with self._turn:
+            entry = await self.store.rollback_prompt(name, alias, version)
+            address = entry.release.tracked_as
+            if self.history is None or address is None:
+                return entry
+            try:
+                await asyncio.to_thread(self.history.move_alias, name, alias, address)
+            except StorageError as error:
+                logger.warning("MLflow was not told of a rollback", extra={"prompt": name, "reason": error.message})
+                note = f"it is served, but MLflow's alias {alias} still names another version: {error.message}"
+                return PromptEntry(**{**dict(entry), "note": note})
+            return entry
+
+    async def _find_same(self, release: PromptRelease, promotion: PromptPromotion) -> PromptEntry | None:
+        """The entry that this promotion would only repeat."""
+        for entry in await self.store.list_prompts():
+            aliases = entry.aliases if promotion.shadow_share is None else entry.shadow_of
+            if promotion.alias in aliases and says_the_same(entry.release, release):
+                return entry
+        return None
+
+    async def _add(self, release: PromptRelease, promotion: PromptPromotion) -> PromptEntry:
+        if self.history is None:
+            return await self.store.promote_prompt(release.name, _of(promotion, release))
+        address = await asyncio.to_thread(self.history.record, release)
+        async with self._undone_on_error(f"{address} stays there", self.history.forget, address):
+            release = PromptRelease(**{**dict(release), "tracked_as": address})
+            return await self._name(release.name, _of(promotion, release), address)
+
+    async def _name(self, name: str, promotion: PromptPromotion, address: str | None = None) -> PromptEntry:
+        """Move the alias in the registry, then in the store; a shadow has none."""
+        address = address or await self._address_of(name, promotion.version)
+        if self.history is None or address is None or promotion.shadow_share is not None:
+            return await self.store.promote_prompt(name, promotion)
+        former = await asyncio.to_thread(self.history.move_alias, name, promotion.alias, address)
+        told = f"its alias {promotion.alias} names {address}"
+        async with self._undone_on_error(told, self.history.move_alias, name, promotion.alias, former):
+            return await self.store.promote_prompt(name, promotion)
+
+    async def _address_of(self, name: str, version: int | None) -> str | None:
+        entries = await self.store.list_prompts()
+        found = (one.release for one in entries if (one.release.name, one.release.version) == (name, version))
+        return next((one.tracked_as for one in found), None)
+
+    @asynccontextmanager
+    async def _undone_on_error(self, left: str, undo: Callable[..., object], *args: object) -> AsyncIterator[None]:
+        """Put the registry back when what follows fails; `left` says what stays there where that fails too."""
+        try:
+            yield
+        except BaseException as error:
+            try:
+                await asyncio.to_thread(undo, *args)
+            except StorageError as second:
+                raise StorageError(f"{error}; and MLflow could not be put back, {left}: {second.message}") from error
+            raise
+
+
+def _of(promotion: PromptPromotion, release: PromptRelease) -> PromptPromotion:
+    return PromptPromotion(release=release, alias=promotion.alias, shadow_share=promotion.shadow_share)

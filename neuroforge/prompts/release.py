@@ -1,0 +1,97 @@
+"""PromptProgram or OptimizationResult -> PromptRelease; and whether a release can be served as it is."""
+
+import json
+from collections.abc import Sequence
+
+from neuroforge.contracts.prompt_serving import content_hash_of
+from neuroforge.contracts.prompts import OptimizationResult, PromptProgram, PromptRelease
+from neuroforge.datasets.template import names_in
+from neuroforge.errors import DataError, RequestError
+from neuroforge.prompts.program import program_id
+from neuroforge.prompts.render import template_of
+
+_GIVEN_LATER = ("version", "tracked_as", "created_at_s")
+_LONGEST_REASON = 500
+
+
+def release_of_program(program: PromptProgram, name: str, reason: str, models: Sequence[str] = ()) -> PromptRelease:
+    """Return what serves this program by name.
+
+    Args:
+        models: Those that it was proven on; empty = any model may answer.
+    Raises:
+        DataError: It asks several times: a release is asked once. Or its input template is none.
+    """
+    if program.n_samples > 1:
+        raise DataError(
+            f"{name}: n_samples is {program.n_samples}, but what is served by name is asked once: measure it with "
+            f"n_samples: 1"
+        )
+    messages = template_of(program)
+    variables = sorted(frozenset().union(*(names_in(one.content) for one in messages)))
+    return PromptRelease(
+        name=name,
+        messages=messages,
+        variables=tuple(variables),
+        decoding=program.decoding,
+        models=tuple(models),
+        reason=reason[:_LONGEST_REASON],
+    )
+
+
+def release_of_result(
+    result: OptimizationResult, name: str | None = None, data_hash: str | None = None
+) -> PromptRelease:
+    """Return what serves the optimised prompt by name, with the evidence for it.
+
+    Args:
+        name: None = the result's own.
+        data_hash: Of the items that it was measured on, if known.
+    Raises:
+        DataError: As `release_of_program`.
+    """
+    release = release_of_program(result.optimized, name or result.name, result.sentence, (result.plan.target_model,))
+    lineage = [{"id": one.id, "operator": one.operator, "parents": one.parents} for one in result.lineage]
+    tags = {
+        "data_hash": data_hash,
+        "scores": json.dumps(result.scores) if result.scores else None,
+        "p_value": None if result.p_value is None else f"{result.p_value:.6g}",
+        "lineage": json.dumps(lineage) if lineage else None,
+    }
+    told = {
+        "evidence": f"optimization:{result.name}:{program_id(result.optimized)}",
+        "improvement": result.improvement,
+        "tags": {key: value for key, value in tags.items() if value is not None},
+    }
+    return PromptRelease(**{**dict(release), **told})
+
+
+def check_release(release: PromptRelease, name: str) -> PromptRelease:
+    """Return the release with the variables that its messages need.
+
+    Raises:
+        RequestError: It says what others give, it is called otherwise, a message is no template, or the variables or
+            the hash that it brings are not those of its messages.
+    """
+    if release.name != name:
+        raise RequestError(f"the path says {name!r}, but the release's name is {release.name!r}", param="release.name")
+    for field in _GIVEN_LATER:
+        if getattr(release, field):
+            raise RequestError(f"{field} is given when a release is promoted: leave it out", param=f"release.{field}")
+    found: frozenset[str] = frozenset()
+    for place, message in enumerate(release.messages):
+        try:
+            found |= names_in(message.content)
+        except DataError as error:
+            raise RequestError(error.message, param=f"release.messages[{place}].content") from error
+    needed = tuple(sorted(found))
+    if release.variables and tuple(sorted(release.variables)) != needed:
+        raise RequestError(
+            f"variables are {', '.join(release.variables)}, but the messages need {', '.join(needed) or 'none'}; "
+            f"leave them out",
+            param="release.variables",
+        )
+    whole = PromptRelease(**{**dict(release), "variables": needed})
+    if release.content_hash not in ("", content_hash_of(whole)):
+        raise RequestError("content_hash is not that of messages, variables and decoding", param="release.content_hash")
+    return whole
