@@ -25,6 +25,8 @@ from neuroforge.router.live_verdict import ArmTally, find_winner, share_out, sta
 from neuroforge.storage.live_tests import Seen
 from neuroforge.storage.outcome_rows import OutcomeRow
 
+SHARED_AGAIN = 1.02
+"""Shares are computed again when there are so many times the units that they are of: they move by less in between."""
 MAX_WAITING = 10_000
 """Answers of a shadow test's control that wait for the other arm's."""
 
@@ -58,6 +60,8 @@ class LiveTestEntry(Contract):
     ended_at_s: float | None = None
     tallies: tuple[ArmTally, ...]
     weights: tuple[float, ...]
+    n_units_weighed: int = 0
+    """Units that the weights are of."""
     winner: str | None = None
 
 
@@ -184,7 +188,9 @@ class LiveTests:
         is_over = winner is not None or (entry.spec.max_units is not None and n_units >= entry.spec.max_units)
         if is_over:
             return _changed(entry, state="decided", winner=winner, ended_at_s=self._clock())
-        return _changed(entry, weights=share_out(entry.spec, entry.tallies))
+        if n_units < SHARED_AGAIN * entry.n_units_weighed:
+            return entry
+        return _changed(entry, weights=share_out(entry.spec, entry.tallies), n_units_weighed=n_units)
 
     def _save(self, entry: LiveTestEntry, new_units: Mapping[str, Seen]) -> None:
         self._table.save(entry.spec.name, entry.state, entry.model_dump_json(), new_units)

@@ -10,7 +10,7 @@ from pydantic import Field
 from neuroforge.contracts.base import Contract
 from neuroforge.contracts.live_tests import LiveTestArmStatus, LiveTestSpec, LiveTestStatus
 from neuroforge.contracts.rules import Estimate
-from neuroforge.statistics.bestarm import find_best_arm
+from neuroforge.statistics.bestarm import find_best_arm, find_shares
 from neuroforge.statistics.sequential import ArmsResult, ArmState, compare_arms, mean_sequence, paired_sequence
 
 
@@ -77,7 +77,7 @@ def share_out(spec: LiveTestSpec, tallies: Sequence[ArmTally]) -> tuple[float, .
     if spec.mode != "adaptive" or any(one.state.n < 1 for one in tallies):
         return (even,) * n_arms
     floor = min(even, 1.0 / np.sqrt(n_units))
-    wanted = np.array(find_best_arm([one.state for one in tallies]).shares)
+    wanted = np.array(find_shares([one.state for one in tallies]))
     shares = floor + (1.0 - n_arms * floor) * wanted
     return tuple((shares / shares.sum()).tolist())
 

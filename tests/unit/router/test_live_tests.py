@@ -197,6 +197,22 @@ class TestVerdict:
         assert shares[2] < 0.1 < 0.3 < min(shares[:2])
         assert min(shares) >= 1 / np.sqrt(900)
 
+    def test_shares_are_computed_again_when_the_units_have_grown_by_a_fiftieth(self, bench: Bench) -> None:
+        bench.learner.live_tests.create(spec(mode="adaptive"))
+
+        def weights_after(*numbers: int) -> tuple[float, ...]:
+            """Every third control fails and every fourth other: nobody is shown to be the best."""
+            arms = ("control", "other")
+            bench.report(*(
+                answered(n, arms[n % 2], status=502 if n % (6 if n % 2 == 0 else 8) < 2 else 200) for n in numbers
+            ))  # fmt: skip
+            return bench.learner.live_tests.plans[0].weights
+
+        first = weights_after(*range(200))
+        assert first != (0.5, 0.5)
+        assert weights_after(200, 202, 204) == first
+        assert weights_after(206) != first
+
 
 def tally(values: list[float]) -> ArmTally:
     found = ArmTally()

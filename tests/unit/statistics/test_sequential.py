@@ -9,7 +9,7 @@ from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 
 from neuroforge.errors import DataError
-from neuroforge.statistics.bestarm import choose_arm, choose_arms, find_best_arm, optimal_shares
+from neuroforge.statistics.bestarm import choose_arm, choose_arms, find_best_arm, find_shares, optimal_shares
 from neuroforge.statistics.sequential import (
     ArmState,
     compare_arms,
@@ -209,7 +209,12 @@ def test_the_best_arm_is_named_once_it_is_known() -> None:
     arms = [state_of(rng.random(400) < p) for p in (0.4, 0.8, 0.5)]
     found = find_best_arm(arms)
     assert (found.leader, found.winner) == (1, 1)
-    assert sum(found.shares) == pytest.approx(1.0)
+
+
+def test_shares_are_those_of_the_smoothed_means() -> None:
+    arms = [state_of([1.0] * 9), state_of([0.0] * 9)]
+    assert find_shares(arms) == tuple(optimal_shares([0.95, 0.05]).tolist())
+    assert sum(find_shares(arms)) == pytest.approx(1.0)
 
 
 def test_early_scores_name_nobody() -> None:
