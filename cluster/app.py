@@ -14,6 +14,7 @@ from cluster.experiments import get_experiments_actor
 from cluster.handles import FleetHandle, StateHandle
 from cluster.handles_experiments import ExperimentsHandle
 from cluster.handles_learner import LearnerHandle
+from cluster.handles_prompt_runs import PromptRunsHandle
 from cluster.handles_prompts import PromptsHandle
 from cluster.learner import get_learner_actor
 from cluster.metrics import ClusterMetrics, RayMetrics
@@ -39,7 +40,7 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
     fleet, state = FleetHandle(fleet_actor), StateHandle(state_actor)
     view = FleetCache(fleet, replica_id, time.time)
     level, metrics = settings.router.record, RayMetrics()
-    learner = LearnerHandle(get_learner_actor(settings))
+    learner, desk = LearnerHandle(get_learner_actor(settings)), get_experiments_actor(settings)
     router = build_router(settings.router, metrics)
     router_exchange = RouterExchange(
         learner,
@@ -74,7 +75,8 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
             live_tests=learner,
             data=learner,
             prompts=PromptsHandle(state, settings),
-            experiments=ExperimentsHandle(get_experiments_actor(settings)),
+            experiments=ExperimentsHandle(desk),
+            prompt_runs=PromptRunsHandle(desk),
             background=(view.run, router_exchange.run),
         )
     )

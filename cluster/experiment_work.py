@@ -9,7 +9,7 @@ from pathlib import Path
 from cluster.actors import get_fleet_actor
 from cluster.data import RayDataExecutor
 from cluster.experiment_key import gateway_address
-from cluster.experiment_models import FleetModels
+from cluster.fleet_models import FleetModels
 from cluster.handles import FleetHandle
 from cluster.router_parts import load_router_embedder
 from cluster.run_work import RunWork

@@ -28,6 +28,7 @@ from neuroforge.contracts.outcomes import (
 from neuroforge.contracts.rules import Insight, RoutingRules, RulesEntry
 from neuroforge.errors import DataError, NeuroForgeError
 from neuroforge.experiments.purge import add_experiments, prune_cache, purge_experiments
+from neuroforge.prompts.purge import add_prompt_runs, purge_prompt_runs
 from neuroforge.router.embedder import StaticEmbedder
 from neuroforge.router.fit_bytes import load_router_bytes, pack_router
 from neuroforge.router.fit_upload import read_upload
@@ -54,7 +55,7 @@ class LearnerActor:
     def __init__(self, settings: Settings) -> None:
         os.nice(_NICENESS)
         self._options = LearnerOptions(settings.router.record, settings.router.retention, settings.router.half_life)
-        self._experiments = settings.storage.home / "experiments"
+        self._experiments, self._prompts = settings.storage.home / "experiments", settings.storage.home / "prompts"
         self._store = open_outcomes(settings.storage.outcomes_url)
         self._embedder = _find_embedder(settings)
         self._rules = Rulebook(
@@ -131,7 +132,8 @@ class LearnerActor:
 
     def summary(self) -> DataSummary:
         """See OutcomeData."""
-        return add_experiments(self._store.summary(self._options.record, self._options.retention_s), self._experiments)
+        kept = self._store.summary(self._options.record, self._options.retention_s)
+        return add_prompt_runs(add_experiments(kept, self._experiments), self._prompts)
 
     def export(self, path: str, after_seq: int, for_fit: bool) -> int:
         """See OutcomeData."""
@@ -140,7 +142,9 @@ class LearnerActor:
     def purge(self, actor: str | None, before_s: float | None) -> PurgeReport:
         """See OutcomeData."""
         report = PurgeReport(n_outcomes=self._learner.purge(actor, before_s))
-        return report if actor is not None else purge_experiments(report, self._experiments, before_s)
+        if actor is not None:  # experiments and prompts are the operator's
+            return report
+        return purge_prompt_runs(purge_experiments(report, self._experiments, before_s), self._prompts, before_s)
 
     def close(self) -> None:
         """Save; called before the actor is ended on purpose."""

@@ -14,6 +14,7 @@ from ray.exceptions import RayActorError
 from cluster.handles import call
 from cluster.names import NAMESPACE, ON_HEAD
 from neuroforge.contracts.experiments import ExperimentStatus
+from neuroforge.contracts.prompt_runs import PromptRunStatus
 from neuroforge.contracts.runs import RunAction, RunEnd, RunStatus
 from neuroforge.errors import EngineUnavailable
 from neuroforge.settings import Settings
@@ -110,6 +111,10 @@ def _work_of(settings: Settings, status: RunStatus, action: RunAction) -> "RunWo
         from cluster.experiment_work import ExperimentWork
 
         return ExperimentWork(settings, status, action)
+    if isinstance(status, PromptRunStatus):
+        from cluster.prompt_work import PromptWork
+
+        return PromptWork(settings, status)
     raise TypeError(f"a {type(status).__name__} is no kind of run")
 
 

@@ -65,7 +65,7 @@ def purge(
 ) -> None:
     """Delete outcomes, feedback, embeddings, texts and what was learned of them, our Parquet exports included.
 
-    Without --key also the texts of experiments: their numbers stay.
+    Without --key also the texts of experiments and of optimisations of prompts: their numbers stay.
     """
     from cluster.cli.data_desk import open_data_desk
 
@@ -82,7 +82,8 @@ def purge(
         typer.echo(f"{report.n_outcomes} outcomes deleted, with all that belonged to them")
         if key_id is None:
             typer.echo(
-                f"texts of {report.n_experiments} experiments and {report.n_cached_replies} kept replies deleted"
+                f"texts of {report.n_experiments} experiments and {report.n_prompt_runs} prompt runs, "
+                f"and {report.n_cached_replies} kept replies deleted"
             )
 
 
@@ -94,6 +95,7 @@ def print_summary(found: "DataSummary") -> None:
         f"{found.n_texts} texts; {bytes_text(found.bytes_on_disk)}"
     )
     typer.echo(f"{found.n_experiments} experiments with their texts, {found.n_cached_replies} replies kept for reuse")
+    typer.echo(f"{found.n_prompt_runs} optimisations of prompts with their texts")
     if found.oldest_s is not None:
         typer.echo(f"from {time_text(found.oldest_s)} to {time_text(found.newest_s)}")
     for place in found.places:

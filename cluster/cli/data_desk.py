@@ -11,6 +11,7 @@ from cluster.cli.shared import Shared
 from neuroforge.contracts.keys import AuditEvent
 from neuroforge.contracts.outcomes import DataSummary, ExportReport, PurgeReport
 from neuroforge.experiments.purge import add_experiments, purge_experiments
+from neuroforge.prompts.purge import add_prompt_runs, purge_prompt_runs
 
 if TYPE_CHECKING:
     from neuroforge.settings import Settings
@@ -59,12 +60,13 @@ class OfflineData:
     def __init__(self, store: "OutcomeStore", settings: "Settings") -> None:
         self._store = store
         self._settings = settings
-        self._experiments = settings.storage.home / "experiments"
+        self._experiments, self._prompts = settings.storage.home / "experiments", settings.storage.home / "prompts"
 
     def data_summary(self) -> DataSummary:
         """What is kept, and where."""
         router = self._settings.router
-        return add_experiments(self._store.summary(router.record, router.retention), self._experiments)
+        kept = self._store.summary(router.record, router.retention)
+        return add_prompt_runs(add_experiments(kept, self._experiments), self._prompts)
 
     def export_data(self, path: str, after_seq: int = 0, for_fit: bool = False) -> ExportReport:
         """Write outcomes as Parquet."""
@@ -77,7 +79,9 @@ class OfflineData:
         n_outcomes = self._store.purge(actor, before_s)
         self._note("data.purge", actor)
         report = PurgeReport(n_outcomes=n_outcomes)
-        return report if actor is not None else purge_experiments(report, self._experiments, before_s)
+        if actor is not None:
+            return report
+        return purge_prompt_runs(purge_experiments(report, self._experiments, before_s), self._prompts, before_s)
 
     def _note(self, action: str, target: str | None) -> None:
         from neuroforge.storage.store import open_store

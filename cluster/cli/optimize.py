@@ -8,12 +8,23 @@ import typer
 from cluster.cli.experiment_progress import seconds_text
 from cluster.cli.optimize_progress import OptimizeLine, print_plan
 from cluster.cli.output import print_json, print_table
+from cluster.cli.prompt_runs import optimize_on_server
 from cluster.cli.shared import JsonOption, Shared, shared
 
 if TYPE_CHECKING:
     from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
 
 ANSWER_TIMEOUT_S = 600.0
+
+
+class Ways(NamedTuple):
+    """How the command is to go about it."""
+
+    allow_unsandboxed: bool
+    is_dry: bool
+    is_sure: bool
+    is_detached: bool
+    as_json: bool
 
 
 def optimize(
@@ -27,6 +38,12 @@ def optimize(
     seed: Annotated[int | None, typer.Option(help="Instead of the file's.")] = None,
     allow_unsandboxed: Annotated[
         bool, typer.Option("--allow-unsandboxed", help="Run code without a sandbox if there is none.")
+    ] = False,
+    is_on_server: Annotated[
+        bool, typer.Option("--on-server", help="Run it in the server, as `prompts runs` lists it.")
+    ] = False,
+    is_detached: Annotated[
+        bool, typer.Option("--detach", help="With --on-server: return when it is queued; it goes on in the server.")
     ] = False,
     is_dry: Annotated[bool, typer.Option("--dry-run", help="Only check it and show what it would take.")] = False,
     is_sure: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the start.")] = False,
@@ -43,18 +60,24 @@ def optimize(
     limit = {} if max_calls is None else {"max_calls": max_calls}
     config = read_task(file, {"target_model": target_model, "seed": seed}, limit)
     options = shared(context)
+    ways = Ways(allow_unsandboxed, is_dry, is_sure, is_detached, as_json)
+    if is_on_server:
+        _check_on_server(out, ways)
+        optimize_on_server(options, config, ways)
+        return
+    if is_detached:
+        raise typer.BadParameter("only a server goes on by itself: add --on-server", param_hint="--detach")
     directory = out or options.home() / "prompts" / config.name
-    asyncio.run(_optimize(config, options, directory, _Ways(allow_unsandboxed, is_dry, is_sure, as_json)))
+    asyncio.run(_optimize(config, options, directory, ways))
 
 
-class _Ways(NamedTuple):
-    allow_unsandboxed: bool
-    is_dry: bool
-    is_sure: bool
-    as_json: bool
+def _check_on_server(out: Path | None, ways: Ways) -> None:
+    for name, is_given in (("--out", out is not None), ("--allow-unsandboxed", ways.allow_unsandboxed)):
+        if is_given:
+            raise typer.BadParameter("cannot be had with --on-server", param_hint=name)
 
 
-async def _optimize(config: "OptimizeConfig", options: Shared, directory: Path, ways: _Ways) -> None:
+async def _optimize(config: "OptimizeConfig", options: Shared, directory: Path, ways: Ways) -> None:
     from cluster.cli.models_assets import open_assets
     from neuroforge.client.aio import AsyncClient
     from neuroforge.client.locate import find_key

@@ -1,10 +1,11 @@
-"""`prompts list|show|diff|promote|rollback|export`: what is served by name, and how it came there."""
+"""`prompts ...`: what is served by name, and how it came there; optimisations on the server are another file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cluster.cli import prompt_runs
 from cluster.cli.output import print_json, print_table, time_text
 from cluster.cli.shared import JsonOption, shared
 
@@ -12,7 +13,11 @@ if TYPE_CHECKING:
     from neuroforge.contracts.prompts import PromptEntry
     from neuroforge.contracts.rules import Estimate
 
-app = typer.Typer(help="Prompts that are served by name: promote, compare, take back.", no_args_is_help=True)
+app = typer.Typer(
+    help="Prompts that are served by name (promote, compare, take back), and optimisations on the server.",
+    no_args_is_help=True,
+)
+prompt_runs.add_commands(app)
 COLUMNS = ("PROMPT", "VERSION", "STATE", "ALIASES", "IMPROVEMENT (95 %)", "MODELS", "SINCE", "REASON")
 PROMOTE_TIMEOUT_S = 240.0
 """The first promotion starts MLflow; a server of it that is down costs its own timeouts."""

@@ -58,7 +58,7 @@ class AsyncClient(AsyncLearning, AsyncRuling, AsyncTasking, AsyncLiveTesting):
 
     @cached_property
     def prompts(self) -> "AsyncPrompts":
-        """Prompts that are served by name: promoted, compared, taken back."""
+        """Prompts: optimised on the server, and served by name: promoted, compared, taken back."""
         from neuroforge.client.prompts import AsyncPrompts  # most commands need none of it
 
         return AsyncPrompts(self._send)

@@ -1,43 +1,31 @@
 """`client.experiments`: upload -> start -> wait -> outcome."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from neuroforge.client import calls_experiments as calls
-from neuroforge.client.calls import Call
 from neuroforge.client.experiment_outcome import (
-    POLL_S,
     Described,
     ExperimentOutcome,
     OnProgress,
-    Watch,
-    check_ended_well,
     config_of,
     form_of,
     insights_of,
-    read_table,
     uploads_of,
-    write,
 )
+from neuroforge.client.runs import Runs, Watch, check_ended_well, read_table, write
 from neuroforge.contracts.analysis import Analysis, ExperimentComparison
 from neuroforge.contracts.experiment_desk import HumanLabel, LabelReceipt, LabelTask, RerunRequest
 from neuroforge.contracts.experiments import CostEstimate, ExperimentConfig, ExperimentStatus
 from neuroforge.contracts.rules import Insight
-from neuroforge.errors import EngineTimeout, EngineUnavailable, NotFound, RequestTooLarge
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-T = TypeVar("T")
 
-
-class Experiments:
+class Experiments(Runs):
     """The blocking client's part."""
-
-    def __init__(self, send: Callable[[Call[Any]], Any]) -> None:
-        self._send = send
 
     def run(self, experiment: Described | ExperimentConfig, on_progress: OnProgress | None = None) -> ExperimentOutcome:
         """Start, wait, and return what was found.
@@ -50,32 +38,24 @@ class Experiments:
 
     def start(self, experiment: Described | ExperimentConfig) -> ExperimentStatus:
         """Upload what it needs, check it and queue it; returns at once. Raises as `run`."""
-        self._upload(experiment)
+        self._upload(uploads_of(experiment))
         return self._sent(calls.start(config_of(experiment)))
 
     def estimate(self, experiment: Described | ExperimentConfig) -> CostEstimate:
         """What it would take; calls no model. Raises as `run`."""
-        self._upload(experiment)
+        self._upload(uploads_of(experiment))
         return self._sent(calls.estimate(config_of(experiment)))
 
     def wait(
         self, experiment_id: str, on_progress: OnProgress | None = None, timeout_s: float | None = None
     ) -> ExperimentStatus:
         """Return its status when it has ended, however it did. Raises NotFound; EngineTimeout."""
-        watch = Watch(experiment_id, on_progress, timeout_s)
-        while True:
-            try:
-                status = self.status(experiment_id)
-            except (EngineUnavailable, EngineTimeout) as error:
-                watch.missed(error)
-            else:
-                if watch.saw(status):
-                    return status
-            time.sleep(POLL_S)
+        watch = Watch(f"experiment {experiment_id}", on_progress, timeout_s)
+        return self._wait(calls.status(experiment_id), watch)
 
     def outcome(self, experiment_id: str) -> ExperimentOutcome:
         """Return what an ended one found. Raises NotFound; ConflictError: it has not ended, or not well."""
-        status = check_ended_well(self.status(experiment_id))
+        status = check_ended_well(self.status(experiment_id), "experiment", "neuroforge experiment resume")
         return ExperimentOutcome(status, self.analysis(experiment_id))
 
     def status(self, experiment_id: str) -> ExperimentStatus:
@@ -133,23 +113,3 @@ class Experiments:
     def generate_insights(self, results: ExperimentOutcome | Analysis | str) -> tuple[Insight, ...]:
         """Return which model is better on which kind of task, for `update_routing_rules`; `results` may be an id."""
         return insights_of(self.outcome(results) if isinstance(results, str) else results)
-
-    def _upload(self, experiment: Described | ExperimentConfig) -> None:
-        for sha256, content in uploads_of(experiment).items():
-            try:
-                self._sent(calls.find_items(sha256))
-            except NotFound:
-                self._put(sha256, content.decode())
-
-    def _put(self, sha256: str, text: str, part_chars: int = calls.PART_CHARS) -> None:
-        try:
-            for part in calls.put_items(sha256, text, part_chars):
-                self._sent(part)
-        except RequestTooLarge:
-            if part_chars <= calls.SMALLEST_PART_CHARS:
-                raise
-            self._put(sha256, text, part_chars // 4)
-
-    def _sent(self, call: Call[T]) -> T:
-        answer: T = self._send(call)
-        return answer

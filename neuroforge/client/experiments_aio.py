@@ -1,43 +1,31 @@
 """`AsyncClient.experiments`: as `experiments`, with `await`."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from neuroforge.client import calls_experiments as calls
-from neuroforge.client.calls import Call
 from neuroforge.client.experiment_outcome import (
-    POLL_S,
     Described,
     ExperimentOutcome,
     OnProgress,
-    Watch,
-    check_ended_well,
     config_of,
     form_of,
     insights_of,
-    read_table,
     uploads_of,
-    write,
 )
+from neuroforge.client.runs import AsyncRuns, Watch, check_ended_well, read_table, write
 from neuroforge.contracts.analysis import Analysis, ExperimentComparison
 from neuroforge.contracts.experiment_desk import HumanLabel, LabelReceipt, LabelTask, RerunRequest
 from neuroforge.contracts.experiments import CostEstimate, ExperimentConfig, ExperimentStatus
 from neuroforge.contracts.rules import Insight
-from neuroforge.errors import EngineTimeout, EngineUnavailable, NotFound, RequestTooLarge
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-T = TypeVar("T")
 
-
-class AsyncExperiments:
+class AsyncExperiments(AsyncRuns):
     """The async client's part."""
-
-    def __init__(self, send: Callable[[Call[Any]], Awaitable[Any]]) -> None:
-        self._send = send
 
     async def run(
         self, experiment: Described | ExperimentConfig, on_progress: OnProgress | None = None
@@ -48,32 +36,24 @@ class AsyncExperiments:
 
     async def start(self, experiment: Described | ExperimentConfig) -> ExperimentStatus:
         """As the blocking client."""
-        await self._upload(experiment)
+        await self._upload(uploads_of(experiment))
         return await self._sent(calls.start(config_of(experiment)))
 
     async def estimate(self, experiment: Described | ExperimentConfig) -> CostEstimate:
         """As the blocking client."""
-        await self._upload(experiment)
+        await self._upload(uploads_of(experiment))
         return await self._sent(calls.estimate(config_of(experiment)))
 
     async def wait(
         self, experiment_id: str, on_progress: OnProgress | None = None, timeout_s: float | None = None
     ) -> ExperimentStatus:
         """As the blocking client."""
-        watch = Watch(experiment_id, on_progress, timeout_s)
-        while True:
-            try:
-                status = await self.status(experiment_id)
-            except (EngineUnavailable, EngineTimeout) as error:
-                watch.missed(error)
-            else:
-                if watch.saw(status):
-                    return status
-            await asyncio.sleep(POLL_S)
+        watch = Watch(f"experiment {experiment_id}", on_progress, timeout_s)
+        return await self._wait(calls.status(experiment_id), watch)
 
     async def outcome(self, experiment_id: str) -> ExperimentOutcome:
         """As the blocking client."""
-        status = check_ended_well(await self.status(experiment_id))
+        status = check_ended_well(await self.status(experiment_id), "experiment", "neuroforge experiment resume")
         return ExperimentOutcome(status, await self.analysis(experiment_id))
 
     async def status(self, experiment_id: str) -> ExperimentStatus:
@@ -131,23 +111,3 @@ class AsyncExperiments:
     async def generate_insights(self, results: ExperimentOutcome | Analysis | str) -> tuple[Insight, ...]:
         """As the blocking client."""
         return insights_of(await self.outcome(results) if isinstance(results, str) else results)
-
-    async def _upload(self, experiment: Described | ExperimentConfig) -> None:
-        for sha256, content in uploads_of(experiment).items():
-            try:
-                await self._sent(calls.find_items(sha256))
-            except NotFound:
-                await self._put(sha256, content.decode())
-
-    async def _put(self, sha256: str, text: str, part_chars: int = calls.PART_CHARS) -> None:
-        try:
-            for part in calls.put_items(sha256, text, part_chars):
-                await self._sent(part)
-        except RequestTooLarge:
-            if part_chars <= calls.SMALLEST_PART_CHARS:
-                raise
-            await self._put(sha256, text, part_chars // 4)
-
-    async def _sent(self, call: Call[T]) -> T:
-        answer: T = await self._send(call)
-        return answer

@@ -62,7 +62,7 @@ class Client(Learning, Ruling, Tasking, LiveTesting):
 
     @cached_property
     def prompts(self) -> "Prompts":
-        """Prompts that are served by name: promoted, compared, taken back."""
+        """Prompts: optimised on the server, and served by name: promoted, compared, taken back."""
         from neuroforge.client.prompts import Prompts  # most commands need none of it
 
         return Prompts(self._send)

@@ -140,6 +140,8 @@ class DataSummary(Contract):
     newest_s: float | None = None
     n_experiments: int = Field(default=0, ge=0)
     """Experiments with items and replies."""
+    n_prompt_runs: int = Field(default=0, ge=0)
+    """Optimisations of prompts with replies."""
     n_cached_replies: int = Field(default=0, ge=0)
     """Replies that experiments may use again, at most as old as the retention."""
     bytes_on_disk: int = Field(ge=0)
@@ -171,6 +173,8 @@ class PurgeReport(Contract):
     n_outcomes: int = Field(ge=0)
     n_experiments: int = Field(default=0, ge=0)
     """Experiments whose texts went; their numbers stay."""
+    n_prompt_runs: int = Field(default=0, ge=0)
+    """As these, of optimisations of prompts."""
     n_cached_replies: int = Field(default=0, ge=0)
 
 

@@ -1,21 +1,20 @@
 """What experiments keep of texts, and how it goes (docs/decisions/123)."""
 
-import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from neuroforge.assets.disk import used_bytes
 from neuroforge.contracts.outcomes import DataSummary, PurgeReport
 from neuroforge.experiments.cache import NAME as CACHE
 from neuroforge.experiments.cache import ReplyCache
 from neuroforge.experiments.shelf import ITEMS_FOLDER
+from neuroforge.runs.purge import is_older, purge_texts, texts_of
 from neuroforge.runs.shelf import PROGRESS_FILE, STATUS_FILE
 from neuroforge.storage.tracking import ARTIFACTS
 
-logger = logging.getLogger(__name__)
 LOCK = "run.lock"
 NUMBERS_ONLY = frozenset({STATUS_FILE, PROGRESS_FILE, "config.json", "plan.json", "analysis.json", LOCK})
 """Files of an experiment that stay: what was asked for, and what came out of it in numbers."""
@@ -29,7 +28,7 @@ def add_experiments(summary: DataSummary, root: Path) -> DataSummary:
     Args:
         root: The directory of all experiments; need not exist.
     """
-    with_texts = [one for one in _directories(root) if _texts_of(one)]
+    with_texts = [one for one in _directories(root) if texts_of(one, NUMBERS_ONLY)]
     places = [str(one) for one in (root / CACHE, root / ITEMS_FOLDER) if one.exists()]
     return DataSummary(
         **{
@@ -51,10 +50,10 @@ def purge_experiments(report: PurgeReport, root: Path, before_s: float | None) -
     Args:
         before_s: Unix time; None = all, else only what was last written before.
     """
-    n_experiments = sum(_purge_directory(one, before_s) for one in _directories(root))
+    n_experiments = sum(purge_texts(one, NUMBERS_ONLY, FileLock(one / LOCK), before_s) for one in _directories(root))
     copies = (one for one in (root.parent / ARTIFACTS).rglob("*") if one.name in PUBLISHED_TEXTS)
     for one in [*(root / ITEMS_FOLDER).glob("*"), *copies]:
-        if not _is_older(one, before_s):
+        if not is_older(one, before_s):
             continue
         if one.is_dir():  # parts of an upload that was not ended
             shutil.rmtree(one)
@@ -79,42 +78,10 @@ def prune_cache(root: Path, before_s: float) -> int:
         cache.close()
 
 
-def _purge_directory(directory: Path, before_s: float | None) -> bool:
-    texts = _texts_of(directory)
-    if not texts or not all(_is_older(one, before_s) for one in texts):
-        return False
-    lock = FileLock(directory / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        logger.info("a running experiment was not purged", extra={"experiment_id": directory.name})
-        return False
-    try:
-        for one in texts:
-            if one.is_dir():
-                shutil.rmtree(one)
-            else:
-                one.unlink(missing_ok=True)
-    finally:
-        lock.release()
-    return True
-
-
 def _directories(root: Path) -> Iterator[Path]:
     for one in sorted(root.glob("*/")):
         if one.is_dir() and one.name != ITEMS_FOLDER and (one / "config.json").exists():
             yield one
-
-
-def _texts_of(directory: Path) -> list[Path]:
-    return [one for one in sorted(directory.iterdir()) if one.name not in NUMBERS_ONLY]
-
-
-def _is_older(path: Path, before_s: float | None) -> bool:
-    if before_s is None:
-        return True
-    files = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path]
-    return all(one.stat().st_mtime < before_s for one in files)
 
 
 def _count_cached(root: Path) -> int:

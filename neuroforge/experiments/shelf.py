@@ -20,10 +20,15 @@ class Shelf(RunShelf[ExperimentStatus]):
         uploads.mkdir(exist_ok=True, mode=0o700)
         self.uploads = Uploads(uploads)
 
-    def drop_unused_uploads(self, now_s: float) -> None:
-        """As Uploads.drop_unused; what an experiment here was made of is in use, since a rerun reads it again."""
+    def drop_unused_uploads(self, now_s: float, used_beside: frozenset[str] = frozenset()) -> None:
+        """As Uploads.drop_unused; what an experiment here was made of is in use, since a rerun reads it again.
+
+        Args:
+            used_beside: Digests of items that other runs are made of.
+        """
         sources = [source for status in self.everything() for source in status.config.datasets]
-        self.uploads.drop_unused({one.uploaded for one in sources if one.uploaded is not None}, now_s)
+        in_use = {one.uploaded for one in sources if one.uploaded is not None}
+        self.uploads.drop_unused(in_use | used_beside, now_s)
 
     def analysis(self, experiment_id: str) -> Analysis:
         """Raises as `file`."""

@@ -1,29 +1,22 @@
 """What goes into experiments and comes out: items, labels, analysis, report, cells."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from neuroforge.contracts.analysis import Analysis, ExperimentComparison
 from neuroforge.contracts.experiment_desk import MAX_LABELS, CompareRequest, LabelReceipt, LabelSheet, ResultFile
 from neuroforge.contracts.ports_experiments import ExperimentsDesk
-from neuroforge.contracts.runs import FilePiece, ItemsPart, ItemsReceipt
+from neuroforge.contracts.runs import ItemsPart, ItemsReceipt
 from neuroforge.gateway.admin import admit_admin, body_schema, many, one, read_contract
 from neuroforge.gateway.desk import Desk
+from neuroforge.gateway.files import HTML, PARQUET, stream_file
 
-CHUNK_BYTES = 1 << 20
-PARQUET = "application/vnd.apache.parquet"
 _FORMATS: dict[str, tuple[ResultFile, str]] = {
-    "html": ("report.html", "text/html; charset=utf-8"),
+    "html": ("report.html", HTML),
     "md": ("report.md", "text/markdown; charset=utf-8"),
-}
-_NO_SCRIPTS = {
-    # The report holds models' answers; whatever stands in one may not run as the gateway's own page.
-    "content-security-policy": "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'; img-src data:",
-    "x-content-type-options": "nosniff",
 }
 Experiments = Callable[[], ExperimentsDesk]
 
@@ -78,7 +71,7 @@ def add_results(router: APIRouter, desk: Desk, experiments: Experiments) -> None
     ) -> Response:
         admit_admin(desk, request, None)
         name, media_type = _FORMATS[format]
-        return await _file(experiments(), experiment_id, name, media_type)
+        return await stream_file(experiments(), experiment_id, name, media_type)
 
     @router.get(
         "/{experiment_id}/cells",
@@ -88,7 +81,7 @@ def add_results(router: APIRouter, desk: Desk, experiments: Experiments) -> None
     async def cells(request: Request, experiment_id: str) -> Response:
         # Replies leave with this: unlike numbers, that is noted.
         admit_admin(desk, request, "experiment.export", experiment_id)
-        return await _file(experiments(), experiment_id, "cells.parquet", PARQUET)
+        return await stream_file(experiments(), experiment_id, "cells.parquet", PARQUET)
 
     @router.get(
         "/{experiment_id}/outcomes",
@@ -97,7 +90,7 @@ def add_results(router: APIRouter, desk: Desk, experiments: Experiments) -> None
     )
     async def outcomes(request: Request, experiment_id: str) -> Response:
         admit_admin(desk, request, "experiment.export", experiment_id)
-        return await _file(experiments(), experiment_id, "outcomes.parquet", PARQUET)
+        return await stream_file(experiments(), experiment_id, "outcomes.parquet", PARQUET)
 
     @router.get("/{experiment_id}/labels", operation_id="export_experiment_labels")
     async def export_labels(
@@ -115,20 +108,3 @@ def add_results(router: APIRouter, desk: Desk, experiments: Experiments) -> None
     async def import_labels(request: Request, experiment_id: str) -> Response:
         call = admit_admin(desk, request, "experiment.labels", experiment_id)
         return one(await experiments().import_labels(experiment_id, await read_contract(request, call, LabelSheet)))
-
-
-async def _file(desk: ExperimentsDesk, experiment_id: str, name: ResultFile, media_type: str) -> Response:
-    """Stream the file in pieces; its length is told first, so that a caller notices that it was written anew meanwhile.
-
-    Then the stream ends early: the old file is gone, and a mixture would be read as one.
-    """
-    found = await desk.find_file(experiment_id, name)
-
-    async def pieces() -> AsyncIterator[bytes]:
-        for offset in range(0, found.n_bytes, CHUNK_BYTES):
-            piece = FilePiece(version=found.version, offset=offset, n_bytes=CHUNK_BYTES)
-            yield await desk.read_file(experiment_id, name, piece)
-
-    called = {"content-disposition": f'inline; filename="{experiment_id}-{name}"'}
-    headers = {"content-length": str(found.n_bytes), **called, **_NO_SCRIPTS}
-    return StreamingResponse(pieces(), media_type=media_type, headers=headers)

@@ -17,6 +17,7 @@ from neuroforge.gateway.admin_experiments import experiments_router
 from neuroforge.gateway.admin_keys import audit_router, keys_router
 from neuroforge.gateway.admin_learning import data_router, router_router
 from neuroforge.gateway.admin_live_tests import live_tests_router
+from neuroforge.gateway.admin_prompt_runs import prompt_runs_router
 from neuroforge.gateway.admin_prompts import prompts_router
 from neuroforge.gateway.admin_rules import rules_router
 from neuroforge.gateway.ask import Ask
@@ -85,6 +86,7 @@ def build_app(parts: GatewayParts) -> FastAPI:
     app.include_router(prompts_router(parts, desk, exchange))
     app.include_router(data_router(parts, desk))
     app.include_router(experiments_router(parts, desk))
+    app.include_router(prompt_runs_router(parts, desk))
     install_openapi(app)
     return app
 

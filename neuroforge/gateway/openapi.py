@@ -15,6 +15,7 @@ from neuroforge.contracts.keys import KeySpec
 from neuroforge.contracts.models import ModelSpec, ReplicaRange
 from neuroforge.contracts.outcomes import ExportRequest, Feedback, FitUpload
 from neuroforge.contracts.prompt_serving import PromptPromotion
+from neuroforge.contracts.prompts import OptimizeConfig
 from neuroforge.contracts.routing import Decision
 from neuroforge.contracts.rules import InsightRequest, RoutingRules
 from neuroforge.contracts.runs import ItemsPart
@@ -58,6 +59,7 @@ _BODIES = (
     ItemsPart,
     LabelSheet,
     CompareRequest,
+    OptimizeConfig,
 )
 _ERRORS = {
     400: "The request is wrong; `param` names the field.",

@@ -20,6 +20,7 @@ from neuroforge.contracts.ports import (
 )
 from neuroforge.contracts.ports_experiments import ExperimentsDesk
 from neuroforge.contracts.ports_learning import Learner, LiveTestDesk, OutcomeData, RulesStore
+from neuroforge.contracts.ports_prompt_runs import PromptRunDesk
 from neuroforge.contracts.ports_prompts import PromptDesk
 
 
@@ -77,6 +78,7 @@ class GatewayParts:
     """None = no registry here: prompts are served, but not changed."""
     experiments: ExperimentsDesk | None = None
     """None = no experiments here: their routes answer 503."""
+    prompt_runs: PromptRunDesk | None = None
     clock: Clock = time.monotonic
     wall_clock: Clock = time.time
     background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()

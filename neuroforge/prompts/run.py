@@ -1,6 +1,7 @@
 """Client and configuration -> who is asked -> PromptEngineeringCore -> result: what command and job have in common."""
 
 import asyncio
+import difflib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,11 +9,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from neuroforge.contracts.datasets import DatasetItem
+from neuroforge.contracts.experiments import DatasetSource
 from neuroforge.contracts.models import ModelStatus
 from neuroforge.contracts.prompt_progress import OptimizeProgress
 from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.routing import Decision
-from neuroforge.contracts.scores import Score
+from neuroforge.contracts.scores import Score, ScorerName
+from neuroforge.datasets.items_file import parse_items
 from neuroforge.datasets.pipeline import Assets, load_dataset
 from neuroforge.datasets.sample import sample_stratified
 from neuroforge.datasets.split import select_split
@@ -40,6 +43,14 @@ class Fleet(Models, Protocol):
         ...
 
 
+class Uploads(Protocol):
+    """Items that callers sent."""
+
+    def read(self, digest: str) -> bytes:
+        """What was sent under that SHA-256. Raises NotFound: nothing was."""
+        ...
+
+
 @dataclass(frozen=True)
 class OptimizationRun:
     """What a run needs beside its configuration."""
@@ -50,6 +61,8 @@ class OptimizationRun:
     directory: Path
     on_progress: Callable[[OptimizeProgress], None] = lambda _progress: None
     drive: SearchDriver = search
+    uploads: Uploads | None = None
+    """Where a configuration may name items that were sent before; None = nowhere."""
 
 
 async def run_optimization(config: OptimizeConfig, run: OptimizationRun) -> OptimizationResult:
@@ -72,7 +85,7 @@ async def plan_optimization(config: OptimizeConfig, run: OptimizationRun) -> Opt
 async def _prepare(
     config: OptimizeConfig, run: OptimizationRun
 ) -> tuple[PromptEngineeringCore, tuple[DatasetItem, ...]]:
-    items = load_items(config, run.assets)
+    items = load_items(config, run.assets, run.uploads)
     if any(item.scorer == "code" for item in items):
         run.sandbox.check()
     contestants = await find_contestants(config, run.client, items)
@@ -89,20 +102,30 @@ def reply_scorer(sandbox: Sandbox) -> ScoreReply:
     return score
 
 
-def load_items(config: OptimizeConfig, assets: Assets) -> tuple[DatasetItem, ...]:
+def load_items(config: OptimizeConfig, assets: Assets, uploads: Uploads | None = None) -> tuple[DatasetItem, ...]:
     """Return the examples; none where the configuration names none.
 
     Raises:
-        DataError: As `load_dataset`.
+        DataError: As `load_dataset`, or there is nowhere that uploads could be. NotFound: They were never sent.
     """
     source = config.dataset
     if source is None:
         return config.items
-    items = select_split(load_dataset(source.name, assets, config.metric).items, source.split, source.name)
+    items = select_split(_read(source, config.metric, assets, uploads), source.split, source.name)
     if source.n is None:
         return tuple(items)
     seed = config.seed if source.seed is None else source.seed
     return sample_stratified(items, source.n, seed)
+
+
+def _read(
+    source: DatasetSource, metric: ScorerName | None, assets: Assets, uploads: Uploads | None
+) -> Sequence[DatasetItem]:
+    if source.uploaded is None:
+        return load_dataset(source.name, assets, metric).items
+    if uploads is None:
+        raise DataError(f"dataset {source.name!r} names an upload: only a server has those; name a file instead")
+    return parse_items(uploads.read(source.uploaded), source.name)
 
 
 async def find_contestants(config: OptimizeConfig, client: Fleet, items: Sequence[DatasetItem]) -> Contestants:
@@ -116,7 +139,9 @@ async def find_contestants(config: OptimizeConfig, client: Fleet, items: Sequenc
     known = sorted(hosted)
     for model_id in (config.target_model, *(config.proposers or ())):
         if model_id is not None and model_id not in hosted:
-            told = f"the server does not host {model_id!r}; it hosts {', '.join(known) or 'nothing'}"
+            near = difflib.get_close_matches(model_id, known, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            told = f"the server does not host {model_id!r}; it hosts {', '.join(known) or 'nothing'}{hint}"
             raise ModelNotFound(told, model_id=model_id, known=known)
     chatting = tuple(one.id for one in hosted.values() if not one.capabilities or "chat" in one.capabilities)
     if not chatting:

@@ -33,11 +33,22 @@ def read_task(path: Path, overrides: Mapping[str, Any], limits: Mapping[str, Any
         content["budget"] = {**budget, **limits} if isinstance(budget, dict) else budget
     if isinstance(dataset := content.get("dataset"), str):
         content["dataset"] = _source(dataset, path.parent)
+    return parse_task(content, str(path))
+
+
+def parse_task(fields: Mapping[str, Any], where: str) -> OptimizeConfig:
+    """Return the configuration that these fields make.
+
+    Args:
+        where: They stand, for messages.
+    Raises:
+        DataError: A key or value cannot be; names the nearest key.
+    """
     try:
-        return OptimizeConfig.model_validate(content)
+        return OptimizeConfig.model_validate(fields)
     except ValidationError as error:
         lines = [explain(problem, OptimizeConfig) for problem in error.errors(include_url=False)]
-        raise DataError(f"{path}: {'; '.join(lines)}") from error
+        raise DataError(f"{where}: {'; '.join(lines)}") from error
 
 
 def _source(text: str, directory: Path) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Uploads:
         """What is there. Raises NotFound: nothing."""
         path = self.path(sha256)
         if path.is_file():
-            os.utime(path, (time.time(), path.stat().st_mtime))  # who asks means to use it; when it was written stays
+            _note_use(path)  # who asks means to use it
             with path.open("rb") as lines:
                 return ItemsReceipt(sha256=sha256, n_items=sum(1 for line in lines if line.strip()))
         raise NotFound(f"no items with SHA-256 {sha256} were uploaded", sha256=sha256)
@@ -63,6 +63,15 @@ class Uploads:
         finally:
             shutil.rmtree(folder)
 
+    def keep(self, text: bytes) -> str:
+        """Keep a whole text of items that is known to be good; return its digest. Raises DiskFull, StorageError."""
+        digest = hashlib.sha256(text).hexdigest()
+        if self.path(digest).is_file():
+            _note_use(self.path(digest))
+        else:
+            write_whole(self.path(digest), text)
+        return digest
+
     def drop_unused(self, in_use: Collection[str], now_s: float) -> None:
         """Remove what has been unused for a day: parts of uploads that were never ended, and items.
 
@@ -89,6 +98,11 @@ class Uploads:
             raise DataError("the uploaded text has no items", param="lines")
         write_whole(self.path(part.sha256), text)
         return ItemsReceipt(sha256=part.sha256, n_items=n_items)
+
+
+def _note_use(path: Path) -> None:
+    """When it was written stays."""
+    os.utime(path, (time.time(), path.stat().st_mtime))
 
 
 def checked_items(text: bytes) -> Iterator[DatasetItem]:

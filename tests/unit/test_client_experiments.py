@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from neuroforge.client import AsyncClient, Client, experiment_outcome
+from neuroforge.client import AsyncClient, Client, runs
 from neuroforge.contracts.experiments import ExperimentConfig, ExperimentStatus
 from neuroforge.errors import ConflictError, EngineTimeout
 from tests.unit.gateway.fakes_experiments import ANALYSIS, CONFIG, COST, INSIGHT, status
@@ -33,8 +33,7 @@ def body(answer: object) -> Answer:
 
 @pytest.fixture
 def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
-    monkeypatch.setattr("neuroforge.client.experiments.POLL_S", 0.0)
-    monkeypatch.setattr("neuroforge.client.experiments_aio.POLL_S", 0.0)
+    monkeypatch.setattr("neuroforge.client.runs.POLL_S", 0.0)
     with loopback() as state:
         state.answer("POST", PATH, body(status("exp-1", "queued")))
         state.answer("GET", f"{PATH}/exp-1", body(status(state="running")), body(status()))
@@ -144,8 +143,8 @@ def test_a_refusal_keeps_the_servers_words(gateway: Loopback) -> None:
 
 
 def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    watch = experiment_outcome.Watch("exp-1", None, None)
+    watch = runs.Watch("experiment exp-1", None, None)
     watch.missed(EngineTimeout("silent"))
-    monkeypatch.setattr(experiment_outcome, "PATIENCE_S", -1.0)
+    monkeypatch.setattr(runs, "PATIENCE_S", -1.0)
     with pytest.raises(EngineTimeout, match="silent"):
         watch.missed(EngineTimeout("silent"))

@@ -13,7 +13,7 @@ PATH = "/admin/v1/experiments"
 
 @pytest.fixture
 def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
-    monkeypatch.setattr("neuroforge.client.experiments.POLL_S", 0.0)
+    monkeypatch.setattr("neuroforge.client.runs.POLL_S", 0.0)
     with loopback() as state:
         for method, path, answer in (
             ("POST", f"{PATH}/estimate", COST),

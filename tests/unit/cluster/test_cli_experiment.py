@@ -47,7 +47,7 @@ def body(answer: Any) -> Answer:
 
 @pytest.fixture
 def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
-    monkeypatch.setattr("neuroforge.client.experiments.POLL_S", 0.0)
+    monkeypatch.setattr("neuroforge.client.runs.POLL_S", 0.0)
     with loopback() as state:
         state.answer("POST", f"{PATH}/estimate", body(COST))
         state.answer("POST", PATH, body(status("exp-1", "queued")))

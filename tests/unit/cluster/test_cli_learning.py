@@ -152,7 +152,8 @@ def test_a_purge_asks_first(cli: Cli, kept: OutcomeStore) -> None:
 
     told = cli("data", "purge", piped="y\n").stdout
     assert told.endswith(
-        "3 outcomes deleted, with all that belonged to them\ntexts of 0 experiments and 0 kept replies deleted\n"
+        "3 outcomes deleted, with all that belonged to them\n"
+        "texts of 0 experiments and 0 prompt runs, and 0 kept replies deleted\n"
     )
     assert kept.counts().n_outcomes == 0
 

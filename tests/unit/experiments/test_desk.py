@@ -1,11 +1,10 @@
-import asyncio
 import errno
 import os
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,68 +17,30 @@ from neuroforge.contracts.experiments import (
     ExperimentConfig,
     Progress,
 )
-from neuroforge.contracts.runs import RunAction, RunEnd, RunStatus
-from neuroforge.errors import ConflictError, DiskFull, EngineUnavailable, NotFound, RequestError, StorageError
+from neuroforge.contracts.runs import RunEnd
+from neuroforge.errors import ConflictError, DiskFull, NotFound, RequestError, StorageError
 from neuroforge.experiments.desk import ExperimentQueue
 from neuroforge.experiments.shelf import Shelf
-from neuroforge.runs.queue import RunProcess
 from neuroforge.runs.shelf import PROGRESS_FILE
 from neuroforge.runs.turns import Turns
 from neuroforge.runs.uploads import UNUSED_S
+from tests.unit.runs.fakes import DONE, FakeProcess, FakeProcesses, settle
 
 CONFIG = ExperimentConfig(name="study", models=("a", "b"), datasets=(DatasetSource(name="mmlu", n=5),))
 COST = CostEstimate(n_cells=10, n_cached=0, n_calls=10, n_prompt_tokens=1, n_completion_tokens_max=1, cost_usd_max=0)
-DONE = RunEnd(state="done")
 
 
 @dataclass
-class FakeProcess:
-    """Ends when told; obeys a cancel unless it is deaf: then the call for it ends as calls without an answer do."""
+class FakeLauncher(FakeProcesses):
+    """As these, and checks what it is told to refuse."""
 
-    is_deaf: bool = False
-    end: "asyncio.Future[RunEnd]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    is_closed: bool = False
-
-    async def ended(self) -> RunEnd:
-        return await self.end
-
-    async def cancel(self) -> None:
-        if self.is_deaf:
-            raise EngineUnavailable("no answer within 30 s")
-        self.end.set_result(RunEnd(state="cancelled"))
-
-    async def close(self) -> None:
-        self.is_closed = True
-        if not self.end.done():
-            self.die()
-
-    def die(self) -> None:
-        self.end.set_exception(EngineUnavailable("the process is gone"))
-
-
-@dataclass
-class FakeLauncher:
-    """Makes processes; those in `alive` were there before."""
-
-    alive: dict[str, FakeProcess] = field(default_factory=dict)
     refusal: Exception | None = None
-    is_deaf: bool = False
-    launched: list[tuple[str, RunAction]] = field(default_factory=list)
-    processes: dict[str, FakeProcess] = field(default_factory=dict)
 
     async def check(self, config: ExperimentConfig, directory: Path) -> CostEstimate:
         (directory / "plan.json").write_text("{}")
         if self.refusal is not None:
             raise self.refusal
         return COST
-
-    async def launch(self, status: RunStatus, action: RunAction) -> RunProcess:
-        self.launched.append((status.id, action))
-        process = self.processes[status.id] = FakeProcess(self.is_deaf)
-        return process
-
-    async def find(self, run_id: str) -> RunProcess | None:
-        return self.alive.get(run_id)
 
 
 class Bench:
@@ -101,11 +62,6 @@ class Bench:
 
     def state(self, experiment_id: str) -> str:
         return self.shelf.find(experiment_id).state
-
-
-async def settle() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 @contextmanager

@@ -46,6 +46,7 @@ from tests.fakes import FakeMetrics
 from tests.unit.gateway.fakes_experiments import FakeExperiments
 from tests.unit.gateway.fakes_learning import FakeData, FakeLearner
 from tests.unit.gateway.fakes_live_tests import FakeLiveTests
+from tests.unit.gateway.fakes_prompt_runs import FakePromptRuns
 from tests.unit.gateway.fakes_prompts import FakePrompts
 from tests.unit.gateway.fakes_rules import FakeRules, entry
 
@@ -341,6 +342,7 @@ class Gateway:
     data: FakeData = field(default_factory=FakeData)
     prompts: FakePrompts | None = field(default_factory=FakePrompts)
     experiments: FakeExperiments | None = field(default_factory=FakeExperiments)
+    prompt_runs: FakePromptRuns | None = field(default_factory=FakePromptRuns)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     clock: FakeClock = field(default_factory=FakeClock)
     wall_clock: FakeClock = field(default_factory=lambda: FakeClock(600.0))
@@ -361,6 +363,7 @@ class Gateway:
                 data=self.data,
                 prompts=self.prompts,
                 experiments=self.experiments,
+                prompt_runs=self.prompt_runs,
                 metrics=self.metrics,
                 metrics_source=FakeMetricsSource(),
                 clock=self.clock,

@@ -89,3 +89,18 @@ def test_items_that_no_run_uses_go_a_day_after_somebody_asked_for_them(tmp_path:
     assert uploads.path(digests[1]).stat().st_mtime == 0
     uploads.drop_unused({digests[0]}, now_s + UNUSED_S + 60)
     assert {one.stem for one in tmp_path.iterdir()} == {digests[0]}
+
+
+def test_a_text_that_is_known_to_be_good_is_kept_under_its_digest(tmp_path: Path) -> None:
+    uploads, text = Uploads(tmp_path), LINE % "a"
+    assert uploads.keep(text.encode()) == digest(text)
+    assert uploads.read(digest(text)) == text.encode()
+
+
+def test_what_is_kept_again_is_in_use_again(tmp_path: Path) -> None:
+    uploads, text = Uploads(tmp_path), LINE % "a"
+    uploads.keep(text.encode())
+    os.utime(uploads.path(digest(text)), (0.0, 0.0))
+    uploads.keep(text.encode())
+    uploads.drop_unused((), now_s=UNUSED_S + 1.0)
+    assert uploads.path(digest(text)).is_file()

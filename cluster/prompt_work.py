@@ -1,0 +1,93 @@
+"""settings + one optimisation of a prompt -> its whole run: the composition root. Runs in a process of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from cluster.actors import get_fleet_actor
+from cluster.experiment_key import gateway_address
+from cluster.fleet_models import FleetModels
+from cluster.handles import FleetHandle
+from cluster.run_work import RunWork
+from cluster.tune import TuneDriver
+from neuroforge.assets.store import AssetStore
+from neuroforge.client import AsyncClient
+from neuroforge.contracts.prompt_progress import OptimizeProgress
+from neuroforge.contracts.prompt_runs import PromptRunStatus
+from neuroforge.contracts.prompts import OptimizeConfig, OptimizePlan
+from neuroforge.contracts.runs import RunEnd
+from neuroforge.experiments.shelf import ITEMS_FOLDER
+from neuroforge.prompts.run import OptimizationRun, plan_optimization, run_optimization
+from neuroforge.runs.shelf import PROGRESS_FILE
+from neuroforge.runs.uploads import Uploads
+from neuroforge.scoring.sandbox import Sandbox
+from neuroforge.settings import Settings
+from neuroforge.storage.files import write_whole
+
+
+class PromptWork(RunWork):
+    """One optimisation; what it has answered stands in its directory whenever it stops."""
+
+    def __init__(self, settings: Settings, status: PromptRunStatus) -> None:
+        super().__init__(status.id)
+        self._settings = settings
+        self._status = status
+        self._task: asyncio.Task[RunEnd] | None = None
+        self._is_cancelled = False
+
+    def cancel(self) -> None:
+        """See RunWork: calls in flight are given up, which frees the engine's slots."""
+        self._is_cancelled = True
+        if self._task is not None and not self._task.done():
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+
+    async def work(self) -> RunEnd:
+        """See RunWork."""
+        self._task = asyncio.create_task(self._optimize())
+        if self._is_cancelled:
+            self._task.cancel()
+        await asyncio.wait((self._task,))
+        return RunEnd(state="cancelled") if self._task.cancelled() else self._task.result()
+
+    async def _optimize(self) -> RunEnd:
+        directory = Path(self._status.directory or "")
+        async with _opened(self._settings, directory) as run:
+            result = await run_optimization(self._status.config, run)
+        return RunEnd(state="done", notes=result.warnings)
+
+
+def check_prompt(settings: Settings, config: OptimizeConfig) -> OptimizePlan:
+    """Read the examples, and return what the run would take; no model is asked.
+
+    Raises:
+        NeuroForgeError: As PromptRunDesk.plan.
+    """
+
+    async def check() -> OptimizePlan:
+        async with _opened(settings, Path()) as run:
+            return await plan_optimization(config, run)
+
+    return asyncio.run(check())
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, directory: Path) -> AsyncIterator[OptimizationRun]:
+    """Yield what a run needs; it calls the gateway as experiments do."""
+    address = await gateway_address(settings)
+    home = settings.storage.home
+
+    def keep(progress: OptimizeProgress) -> None:
+        write_whole(directory / PROGRESS_FILE, progress.model_dump_json().encode())
+
+    sandbox = Sandbox()
+    async with AsyncClient(address.base_url, address.api_key, address.timeout_s) as client:
+        yield OptimizationRun(
+            client=FleetModels(FleetHandle(get_fleet_actor(settings)), client),
+            assets=AssetStore(home),
+            sandbox=sandbox,
+            directory=directory,
+            on_progress=keep,
+            drive=TuneDriver(address, sandbox),
+            uploads=Uploads(home / "experiments" / ITEMS_FOLDER),
+        )
