@@ -5,19 +5,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from cluster.actors import get_fleet_actor
+from cluster.actors import get_fleet_actor, get_state_actor
 from cluster.experiment_key import gateway_address
 from cluster.fleet_models import FleetModels
-from cluster.handles import FleetHandle
+from cluster.handles import FleetHandle, StateHandle
+from cluster.handles_prompts import PromptsHandle
 from cluster.run_work import RunWork
 from cluster.tune import TuneDriver
 from neuroforge.assets.store import AssetStore
 from neuroforge.client import AsyncClient
 from neuroforge.contracts.prompt_progress import OptimizeProgress
 from neuroforge.contracts.prompt_runs import PromptRunStatus
-from neuroforge.contracts.prompts import OptimizeConfig, OptimizePlan
+from neuroforge.contracts.prompt_serving import PromptPromotion
+from neuroforge.contracts.prompts import OptimizeConfig, OptimizePlan, PromptEntry, PromptRelease
 from neuroforge.contracts.runs import RunEnd
 from neuroforge.experiments.shelf import ITEMS_FOLDER
+from neuroforge.prompts.register import register
 from neuroforge.prompts.run import OptimizationRun, plan_optimization, run_optimization
 from neuroforge.runs.shelf import PROGRESS_FILE
 from neuroforge.runs.uploads import Uploads
@@ -54,7 +57,19 @@ class PromptWork(RunWork):
         directory = Path(self._status.directory or "")
         async with _opened(self._settings, directory) as run:
             result = await run_optimization(self._status.config, run)
-        return RunEnd(state="done", notes=result.warnings)
+        told = await register(self._status.config, result, _Registry(self._settings))
+        return RunEnd(state="done", notes=result.warnings if told is None else (*result.warnings, told))
+
+
+class _Registry:
+    """Registry over the handle: the key of runs may not promote."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._prompts = PromptsHandle(StateHandle(get_state_actor(settings)), settings)
+
+    async def promote(self, release: PromptRelease, alias: str) -> PromptEntry:
+        """See Registry."""
+        return await self._prompts.promote(release.name, PromptPromotion(release=release, alias=alias))
 
 
 def check_prompt(settings: Settings, config: OptimizeConfig) -> OptimizePlan:

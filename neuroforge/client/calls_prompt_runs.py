@@ -42,7 +42,7 @@ def result(run_id: str) -> Call[OptimizationResult]:
 
 
 def file(run_id: str, name: str) -> Call[bytes]:
-    """GET /admin/v1/prompt-runs/{id}/report (HTML) or candidates (Parquet)."""
+    """GET /admin/v1/prompt-runs/{id}/report (HTML), candidates or evaluations (Parquet)."""
     return Call("GET", f"{PATH}/{quoted(run_id)}/{name}", bytes)
 
 

@@ -75,6 +75,10 @@ class PromptRuns(Runs):
         """Return every prompt that was tried, written to `path` as Parquet if one is given. Raises as `result`."""
         return read_table(write(self._sent(calls.file(run_id, "candidates")), path))
 
+    def evaluations(self, run_id: str, path: str | Path | None = None) -> "pa.Table":
+        """Return what each prompt got on each item, written to `path` if one is given. Raises as `result`."""
+        return read_table(write(self._sent(calls.file(run_id, "evaluations")), path))
+
 
 class AsyncPromptRuns(AsyncRuns):
     """The async client's part."""
@@ -129,6 +133,10 @@ class AsyncPromptRuns(AsyncRuns):
     async def candidates(self, run_id: str, path: str | Path | None = None) -> "pa.Table":
         """As the blocking client."""
         return read_table(write(await self._sent(calls.file(run_id, "candidates")), path))
+
+    async def evaluations(self, run_id: str, path: str | Path | None = None) -> "pa.Table":
+        """As the blocking client."""
+        return read_table(write(await self._sent(calls.file(run_id, "evaluations")), path))
 
 
 def _sent_form(config: OptimizeConfig) -> "tuple[OptimizeConfig, Mapping[str, bytes]]":

@@ -25,7 +25,8 @@ def as_config(
     Raises:
         DataError: A field that is wrong or unknown (names the nearest), or rows that cannot be used (says which).
     """
-    fields = {"name": "prompt", **options, "target_model": target_model}
+    unnamed = {} if "name" in options else {"name": "prompt", "promote": False}  # nobody could ask for it by name
+    fields = {**unnamed, **options, "target_model": target_model}
     fields["program" if isinstance(prompt, PromptProgram) else "prompt"] = prompt
     if isinstance(examples, str | Path):
         named = Source.parse(str(examples))

@@ -38,7 +38,8 @@ class Prompts(PromptReleases):
             prompt: Says `{{ query }}` where the question goes.
             target_model: Whom it is for; None = whom `auto:best` would choose for most of the examples.
             examples: A registry dataset (`commonsenseqa:300`), a file, or rows with question and reference.
-            options: The other fields of OptimizeConfig: name, metric, budget, seed, proposers, ...
+            options: The other fields of OptimizeConfig: name, metric, budget, seed, proposers, ... With a name, a
+                proven prompt is served by it at once, unless `promote=False`.
         Raises:
             DataError, ModelNotFound: It cannot run; says why, and what would be allowed. Nothing was spent.
             ConflictError: It failed, was cancelled or lost its process; says how to go on.

@@ -6,7 +6,7 @@ from neuroforge.contracts.prompt_progress import OptimizeProgress
 from neuroforge.contracts.prompts import OptimizeConfig, OptimizePlan
 from neuroforge.contracts.runs import RunStatus
 
-PromptRunFile = Literal["result.json", "report.html", "candidates.parquet"]
+PromptRunFile = Literal["result.json", "report.html", "candidates.parquet", "evaluations.parquet"]
 """What can be read of an optimisation, as its directory names it."""
 
 

@@ -93,6 +93,15 @@ def _add_results(router: APIRouter, parts: GatewayParts, desk: Desk) -> None:
         admit_admin(desk, request, "prompt.export", run_id)
         return await stream_file(_runs(parts), run_id, "candidates.parquet", PARQUET)
 
+    @router.get(
+        "/{run_id}/evaluations",
+        operation_id="prompt_run_evaluations",
+        responses={200: {"content": {PARQUET: {}}, "description": "What each prompt got on each item, as Parquet."}},
+    )
+    async def evaluations(request: Request, run_id: str) -> Response:
+        admit_admin(desk, request, None)
+        return await stream_file(_runs(parts), run_id, "evaluations.parquet", PARQUET)
+
 
 def _runs(parts: GatewayParts) -> PromptRunDesk:
     if parts.prompt_runs is None:

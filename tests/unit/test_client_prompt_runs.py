@@ -51,6 +51,7 @@ def test_one_call_starts_waits_and_returns_what_was_found(gateway: Loopback) -> 
     assert sent_configs(gateway) == [
         {
             "name": "prompt",
+            "promote": False,
             "prompt": PROMPT,
             "target_model": "small",
             "dataset": {"name": "mmlu", "n": 50},
@@ -63,7 +64,7 @@ def test_one_call_starts_waits_and_returns_what_was_found(gateway: Loopback) -> 
 async def test_the_async_client_optimises_too(gateway: Loopback) -> None:
     async with AsyncClient(gateway.url) as client:
         assert await client.prompts.optimize_prompt(PROMPT, "small") == RESULT
-    assert sent_configs(gateway) == [{"name": "prompt", "prompt": PROMPT, "target_model": "small"}]
+    assert sent_configs(gateway) == [{"name": "prompt", "promote": False, "prompt": PROMPT, "target_model": "small"}]
 
 
 def test_a_program_may_be_the_seed(gateway: Loopback) -> None:
@@ -149,10 +150,12 @@ def test_a_wait_ends_in_time_and_leaves_the_run_alone(gateway: Loopback) -> None
 def test_report_and_candidates_are_read_and_written(gateway: Loopback, tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["a", "b"]}), tmp_path / "made.parquet")
     gateway.answer("GET", f"{PATH}/opt-1/report", Answer(body=b"<html>"))
-    gateway.answer("GET", f"{PATH}/opt-1/candidates", Answer(body=(tmp_path / "made.parquet").read_bytes()))
+    for name in ("candidates", "evaluations"):
+        gateway.answer("GET", f"{PATH}/opt-1/{name}", Answer(body=(tmp_path / "made.parquet").read_bytes()))
     with Client(gateway.url) as client:
         assert client.prompts.runs.report("opt-1", tmp_path / "r.html") == "<html>"
         assert client.prompts.runs.candidates("opt-1").num_rows == 2
+        assert client.prompts.runs.evaluations("opt-1").num_rows == 2
     assert (tmp_path / "r.html").read_text() == "<html>"
 
 
