@@ -89,7 +89,7 @@ def _add_results(router: APIRouter, parts: GatewayParts, desk: Desk) -> None:
         responses={200: {"content": {PARQUET: {}}, "description": "Every prompt that was tried, as Parquet."}},
     )
     async def candidates(request: Request, run_id: str) -> Response:
-        # Texts of examples leave with their demonstrations: unlike numbers, that is noted.
+        # Texts leave with this (demonstrations, replies): unlike numbers, that is noted.
         admit_admin(desk, request, "prompt.export", run_id)
         return await stream_file(_runs(parts), run_id, "candidates.parquet", PARQUET)
 
@@ -99,7 +99,7 @@ def _add_results(router: APIRouter, parts: GatewayParts, desk: Desk) -> None:
         responses={200: {"content": {PARQUET: {}}, "description": "What each prompt got on each item, as Parquet."}},
     )
     async def evaluations(request: Request, run_id: str) -> Response:
-        admit_admin(desk, request, None)
+        admit_admin(desk, request, "prompt.export", run_id)
         return await stream_file(_runs(parts), run_id, "evaluations.parquet", PARQUET)
 
 

@@ -29,7 +29,11 @@ RESULT = OptimizationResult(
     sentence="not shown to be better: the seed stays",
     plan=PLAN,
 )
-FILES: dict[str, bytes] = {"report.html": b"<html>found</html>", "candidates.parquet": b"PAR1"}
+FILES: dict[str, bytes] = {
+    "report.html": b"<html>found</html>",
+    "candidates.parquet": b"PAR1",
+    "evaluations.parquet": b"PAR1",
+}
 
 
 def status(run_id: str = "opt-1", state: RunState = "done", **more: object) -> PromptRunStatus:

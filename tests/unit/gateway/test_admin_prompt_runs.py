@@ -98,10 +98,11 @@ async def test_a_report_may_run_nothing_as_the_gateway() -> None:
     assert page.headers["content-security-policy"].startswith("sandbox ")
 
 
-async def test_candidates_hold_texts_so_their_leaving_is_audited() -> None:
+@pytest.mark.parametrize("name", ["candidates", "evaluations"])
+async def test_what_holds_texts_is_audited_when_it_leaves(name: str) -> None:
     gateway = Gateway()
     async with gateway.running() as client:
-        reply = await client.get(f"{RUNS}/opt-1/candidates")
+        reply = await client.get(f"{RUNS}/opt-1/{name}")
     assert (reply.body, audited(gateway)) == (b"PAR1", [("prompt.export", "opt-1")])
 
 
