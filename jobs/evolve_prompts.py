@@ -1,9 +1,9 @@
-"""Optimise a prompt on the models that a gateway serves, from a task file.
+"""Optimise a prompt on the models that a gateway serves, from a task file; the search is driven by Ray Tune.
 
     ray job submit --working-dir . -- python jobs/evolve_prompts.py task.yaml --out /data/run
 
-The run lives in the directory: stopped and submitted again it goes on, and no answered call is made twice. Exit status
-0: it ended (the result says whether a better prompt was proven); 1: it could not start.
+The run lives in the directory, on the node where the job runs: stopped and submitted again it goes on, and no answered
+call is made twice. Exit status 0: it ended (the result says whether a better prompt was proven); 1: it could not start.
 """
 
 import argparse
@@ -11,12 +11,17 @@ import asyncio
 import sys
 from pathlib import Path
 
+import ray
+
 import neuroforge
+from cluster.cells import GatewayAddress
 from cluster.cli.optimize import print_result
 from cluster.cli.optimize_progress import OptimizeLine, print_plan
+from cluster.tune import TuneDriver
 from neuroforge.assets.store import AssetStore
+from neuroforge.client.locate import find_key, find_url
 from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
-from neuroforge.errors import NeuroForgeError
+from neuroforge.errors import ConfigError, NeuroForgeError
 from neuroforge.prompts.run import OptimizationRun, plan_optimization, run_optimization
 from neuroforge.prompts.task_file import read_task
 from neuroforge.scoring.sandbox import Sandbox
@@ -28,6 +33,7 @@ def main() -> int:
     options = _parse()
     try:
         config = read_task(options.file, {"target_model": options.model})
+        _connect()
         result = asyncio.run(_run(config, options))
     except NeuroForgeError as error:
         print(f"error: {error.message}", file=sys.stderr)
@@ -36,11 +42,21 @@ def main() -> int:
     return 0
 
 
+def _connect() -> None:
+    try:
+        ray.init(address="auto", log_to_driver=False, logging_level="warning")
+    except ConnectionError as error:
+        raise ConfigError(
+            "no Ray cluster is known here: start this by `ray job submit`, or use `neuroforge optimize`"
+        ) from error
+
+
 async def _run(config: OptimizeConfig, options: argparse.Namespace) -> OptimizationResult:
     assets = AssetStore(load_settings(options.config).storage.home)
+    drive = TuneDriver(GatewayAddress(find_url(options.url), find_key(None)))
     async with neuroforge.connect_async(options.url) as client:
         await client.wait_ready(options.wait_s)
-        needed = OptimizationRun(client, assets, Sandbox(), options.out, OptimizeLine().show)
+        needed = OptimizationRun(client, assets, Sandbox(), options.out, OptimizeLine().show, drive)
         print_plan(await plan_optimization(config, needed))
         return await run_optimization(config, needed)
 
