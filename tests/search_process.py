@@ -31,7 +31,9 @@ WRITER = "writer"
 def config(**changes: Any) -> OptimizeConfig:
     """Sixty questions whose answer is yes; `writer` writes prompts."""
     items = tuple(
-        DatasetItem(id=f"q{k}", dataset="quiz", query=f"Question {k}?", scorer="exact", references=("yes",))
+        DatasetItem(
+            id=f"q{k}", dataset="quiz", query=f"Question {k}?", scorer="exact", references=("yes",), max_tokens=2
+        )
         for k in range(60)
     )
     fields: dict[str, Any] = {

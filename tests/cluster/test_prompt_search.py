@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from neuroforge.contracts.experiments import Budget
-from tests.cluster.test_ray_for_users import ray_environment
+from neuroforge.contracts.prompts import OptimizationResult
+from neuroforge.prompts.directory import RESULT
+from tests.cluster.test_ray_for_users import ray_environment, submit
 from tests.counting_engine import CountingEngine, counting
 from tests.search_process import WRITER, SearchCommand, config, tutor
 from tests.server import RunningServer
@@ -104,6 +106,21 @@ def test_a_killed_worker_is_replaced_and_loses_only_calls_in_flight(gateway: Run
     assert len(list(killed.directory.glob("results-*.jsonl"))) == 2
     assert killed.found() == whole.found()
     assert n_asked_of_items(engine) <= n_whole + N_SLOTS
+
+
+@pytest.mark.timeout(600)
+def test_ray_job_submit_optimises_on_a_real_model(gateway: RunningServer, tmp_path: Path) -> None:
+    wanted = config(target_model="smollm2-135m-instruct", proposers=(), budget=Budget(max_calls=150))
+    task = tmp_path / "task.yaml"
+    task.write_text(wanted.model_dump_json())  # JSON is YAML
+    out = tmp_path / "run"
+    done = submit(gateway, "evolve_prompts.py", str(task), "--out", str(out), "--config", str(gateway.config_path))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert f"written: {out}" in done.stdout
+    result = OptimizationResult.model_validate_json((out / RESULT).read_text())
+    assert result.scores["search"] is not None
+    (log,) = out.glob("results-*.jsonl")
+    assert len(log.read_text().splitlines()) >= 50, "the answers came through a worker of Tune"
 
 
 def kill_amid(run: "subprocess.Popen[str]", engine: CountingEngine, n_calls: int) -> bool:
