@@ -32,7 +32,7 @@ class Crew:
 
     gateway: GatewayAddress
     target: Target
-    sandbox: Sandbox
+    allow_unsandboxed: bool
     items: Mapping[str, DatasetItem]
     directory: Path
     n_slots: int
@@ -48,7 +48,8 @@ class CohortWorker(tune.Trainable):  # type: ignore[misc]
         self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         self._client = AsyncClient(crew.gateway.base_url, crew.gateway.api_key, crew.gateway.timeout_s)
         self._log = ResultLog.of_worker(crew.directory, time.monotonic)
-        asker = ItemAsker(self._client, crew.target, reply_scorer(crew.sandbox), asyncio.sleep)
+        score = reply_scorer(Sandbox(allow_unsandboxed=crew.allow_unsandboxed))
+        asker = ItemAsker(self._client, crew.target, score, asyncio.sleep)
         self._evaluator = Evaluator(asker, crew.items, self._log, crew.n_slots)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:  # noqa: ARG002 - Tune's signature
@@ -60,7 +61,7 @@ class CohortWorker(tune.Trainable):  # type: ignore[misc]
         cohort = read_cohort(self._directory, self.config["cohort"])
         self._log.refresh()
         try:
-            self._runner.run(self._evaluate(cohort))
+            self._runner.run(_evaluate(self._evaluator, cohort))
         except DiskFull as error:
             return {"cohort": cohort.number, "disk_full": error.message}
         return {"cohort": cohort.number, "disk_full": ""}
@@ -71,8 +72,10 @@ class CohortWorker(tune.Trainable):  # type: ignore[misc]
         self._runner.close()
         self._log.close()
 
-    async def _evaluate(self, cohort: Cohort) -> None:
-        await all_of([self._evaluator.evaluate(trial) for trial in cohort.trials()])
+
+async def _evaluate(evaluator: Evaluator, cohort: Cohort) -> None:
+    """Not a method: of a class that has coroutines Ray would run everything in a loop of its own."""
+    await all_of([evaluator.evaluate(trial) for trial in cohort.trials()])
 
 
 def write_cohort(directory: Path, cohort: Cohort) -> None:

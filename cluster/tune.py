@@ -6,6 +6,7 @@ run's directory, so Tune's own state is of no use and is thrown away (docs/decis
 """
 
 import asyncio
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +27,11 @@ from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution_state import Trial
 from neuroforge.prompts.evolve import PromptEvolutionEngine
 from neuroforge.prompts.search import Proposes, SaveState, next_trials, take_in
-from neuroforge.scoring.sandbox import Sandbox
 
 SLOTS_A_WORKER = 64
 """Calls at once that one process drives with ease. Between steps Tune keeps one idle actor: more would start anew."""
+_QUIET = {"RAY_AIR_NEW_OUTPUT": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
+"""Tune's new output prints tables whatever its verbosity; of its log files only JSON is needed, by itself."""
 N_RETRIES = 3
 """Times that a cohort is given to another actor when its own died."""
 
@@ -39,7 +41,7 @@ class TuneDriver:
     """`SearchDriver` on the cluster that this process is connected to (`ray.init`)."""
 
     gateway: GatewayAddress
-    sandbox: Sandbox
+    allow_unsandboxed: bool = False
     slots_a_worker: int = SLOTS_A_WORKER
 
     async def __call__(
@@ -72,7 +74,7 @@ class TuneDriver:
         return Crew(
             gateway=self.gateway,
             target=evaluator.asker.target,
-            sandbox=self.sandbox,
+            allow_unsandboxed=self.allow_unsandboxed,
             items=evaluator.items,
             directory=evaluator.log.path.parent.absolute(),
             n_slots=evaluator.concurrency // n_workers,
@@ -154,6 +156,7 @@ async def _fit(race: Race, crew: Crew) -> None:
 
 
 def _run_tune(race: Race, crew: Crew) -> None:
+    os.environ.update(_QUIET)
     scratch = make_scratch(crew.directory)
     worker = tune.with_parameters(CohortWorker, crew=crew)
     tuner = tune.Tuner(

@@ -119,7 +119,7 @@ def main(words: list[str]) -> None:
         from cluster.tune import TuneDriver
 
         ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False, logging_level="warning")
-        drive = TuneDriver(GatewayAddress(url), Sandbox(), int(words[3]))
+        drive = TuneDriver(GatewayAddress(url), slots_a_worker=int(words[3]))
     begun_s = time.perf_counter()
     asyncio.run(run(directory, url, wanted, drive))
     print(time.perf_counter() - begun_s)

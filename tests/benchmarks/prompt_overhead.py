@@ -53,7 +53,7 @@ def fixed(home: Path) -> list[Figure]:
 
     figures = []
     with engine(N_SLOTS, LATENCY_S) as url, own_ray():
-        for name, drive in (("in the process", search), ("by Ray Tune", TuneDriver(GatewayAddress(url), Sandbox()))):
+        for name, drive in (("in the process", search), ("by Ray Tune", TuneDriver(GatewayAddress(url)))):
             seconds, state = asyncio.run(_search(home / name.replace(" ", "-"), url, drive))
             n_candidates = len({one.candidate_id for one in state.evaluations})
             beside_s = (seconds - state.n_calls * LATENCY_S / N_SLOTS) / n_candidates
