@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import math
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -18,6 +16,7 @@ from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.contracts.scores import Score
 from neuroforge.errors import NeuroForgeError
+from neuroforge.prompts.answers import softmax, unworded, vote, words_of
 from neuroforge.prompts.render import render_program
 
 T = TypeVar("T")
@@ -59,6 +58,8 @@ class ItemResult(Contract):
     cost_usd: float = 0.0
     latency_s: float = 0.0
     """Of all its calls together."""
+    logprobs: tuple[float, ...] = ()
+    """Of labels, in their order, where that is all that was asked for."""
     is_failed: bool = False
     """A call failed: asked again by a later run."""
 
@@ -83,68 +84,97 @@ class ItemAsker:
     score: Callable[[DatasetItem, str], Awaitable[Score]]
     sleep: Callable[[float], Awaitable[None]]
     clock: Clock = time.monotonic
-    _empty: dict[str, LabelLogprobs] = field(default_factory=dict)
-    """Log-probabilities without a question, by program's messages."""
 
     def key(self, program: PromptProgram, item: DatasetItem) -> str:
         """Return the same text for the same calls, in every run."""
         shown = without_item(program, item.id)
         labels = self._labels(item)
-        parts = {
-            "model": self.target.model_id,
-            "digest": self.target.digest,
-            "messages": render_program(shown, item),
-            "parameters": parameters_of(program, item),
-            "n_samples": program.n_samples,
-            "labels": [program.verbalizer.get(one, one) for one in labels],
-            "calibrate": program.calibrate if labels else False,
-            "references": item.references,
-        }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+        return self._hash(
+            {
+                "messages": render_program(shown, item),
+                "parameters": parameters_of(program, item),
+                "n_samples": program.n_samples,
+                "labels": words_of(program, labels),
+                "calibrate": program.calibrate if labels else False,
+                "references": item.references,
+            }
+        )
 
-    async def ask(self, program: PromptProgram, item: DatasetItem) -> ItemResult:
-        """Return the result; a call that failed for good is a result without a score."""
+    def bare_key(self, program: PromptProgram, item: DatasetItem) -> str | None:
+        """Return the key of the call without a question that calibrates the item's labels; None = there is none."""
+        labels = self._labels(item)
+        if not program.calibrate or not labels:
+            return None
+        return self._hash({"messages": self._bare(program, item), "words": words_of(program, labels)})
+
+    async def ask(self, program: PromptProgram, item: DatasetItem, bare: ItemResult | None = None) -> ItemResult:
+        """Return the result; a call that failed for good is a result without a score.
+
+        Args:
+            bare: What `ask_bare` gave, where there is a `bare_key`.
+        """
         shown = without_item(program, item.id)
+
+        async def told() -> dict[str, Any]:
+            if labels := self._labels(item):
+                return await self._by_labels(shown, item, labels, bare)
+            return await self._by_replies(shown, item)
+
+        return await self._result(self.key(program, item), item.id, told, program.n_samples)
+
+    async def ask_bare(self, program: PromptProgram, item: DatasetItem, bare_key: str) -> ItemResult:
+        """Return the labels' log-probabilities without a question, as `logprobs`."""
+
+        async def told() -> dict[str, Any]:
+            found = await self._label_logprobs(self._bare(program, item), words_of(program, self._labels(item)))
+            logprobs = tuple(one.logprob for one in found.scores)
+            return {"logprobs": logprobs, "n_calls": 1, "n_prompt_tokens": found.n_prompt_tokens}
+
+        return await self._result(bare_key, CONTENT_FREE, told, n_calls=1)
+
+    async def _result(
+        self, key: str, item_id: str, ask: Callable[[], Awaitable[dict[str, Any]]], n_calls: int
+    ) -> ItemResult:
         begun_s = self.clock()
         try:
-            if labels := self._labels(item):
-                told = await self._by_labels(shown, item, labels)
-            else:
-                told = await self._by_replies(shown, item)
+            told = await ask()
         except NeuroForgeError as error:
             # What a failed call cost nobody tells: a budget counts it as made.
-            told = {"reason": f"call failed: {error.code}", "is_failed": True, "n_calls": program.n_samples}
+            told = {"reason": f"call failed: {error.code}", "is_failed": True, "n_calls": n_calls}
         cost_usd = self.target.price.cost_usd(told.get("n_prompt_tokens", 0), told.get("n_completion_tokens", 0))
-        values = {"key": self.key(program, item), "item_id": item.id, "latency_s": self.clock() - begun_s, **told}
-        return ItemResult.model_validate({**values, "cost_usd": cost_usd})
+        values = {"key": key, "item_id": item_id, "latency_s": self.clock() - begun_s, **told, "cost_usd": cost_usd}
+        return ItemResult.model_validate(values)
+
+    def _hash(self, parts: dict[str, Any]) -> str:
+        asked = {"model": self.target.model_id, "digest": self.target.digest, **parts}
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:32]
+
+    def _bare(self, program: PromptProgram, item: DatasetItem) -> list[JsonObject]:
+        bare = DatasetItem(**{**dict(item), "query": CONTENT_FREE, "messages": ()})
+        return list(render_program(without_item(program, item.id), bare))
 
     def _labels(self, item: DatasetItem) -> tuple[str, ...]:
         """An item's own labels, else the task's; none where replies are scored."""
         return (item.labels or self.target.labels) if self.target.labels else ()
 
-    async def _by_labels(self, program: PromptProgram, item: DatasetItem, labels: tuple[str, ...]) -> dict[str, Any]:
-        words = tuple(program.verbalizer.get(one, one) for one in labels)
-        found = await self._label_logprobs(render_program(program, item), words)
+    async def _by_labels(
+        self, program: PromptProgram, item: DatasetItem, labels: tuple[str, ...], bare: ItemResult | None
+    ) -> dict[str, Any]:
+        if bare is not None and bare.is_failed:
+            return {"reason": bare.reason, "is_failed": True}
+        found = await self._label_logprobs(render_program(program, item), words_of(program, labels))
         logprobs = [one.logprob for one in found.scores]
-        n_calls = 1
-        if program.calibrate:
-            bare = DatasetItem(**{**dict(item), "query": CONTENT_FREE, "messages": ()})
-            messages = render_program(program, bare)
-            name = json.dumps([messages, words], sort_keys=True)
-            if name not in self._empty:
-                self._empty[name] = await self._label_logprobs(messages, words)
-                n_calls += 1
-            without = self._empty[name].scores
-            logprobs = [one - other.logprob for one, other in zip(logprobs, without, strict=True)]
-        shares = _softmax(logprobs)
+        if bare is not None:
+            logprobs = [one - without for one, without in zip(logprobs, bare.logprobs, strict=True)]
+        shares = softmax(logprobs)
         right = [label in item.references for label in labels]
         chosen = max(range(len(labels)), key=lambda place: logprobs[place])
         return {
             "score": float(right[chosen]),
             "fitness": min(1.0, sum(share for share, is_right in zip(shares, right, strict=True) if is_right)),
             "answer": labels[chosen],
-            "n_calls": n_calls,
-            "n_prompt_tokens": found.n_prompt_tokens * n_calls,
+            "n_calls": 1,
+            "n_prompt_tokens": found.n_prompt_tokens,
         }
 
     async def _by_replies(self, program: PromptProgram, item: DatasetItem) -> dict[str, Any]:
@@ -161,9 +191,9 @@ class ItemAsker:
             usage = usage_of(body)
             n_prompt += 0 if usage is None else usage.n_prompt_tokens
             n_completion += 0 if usage is None else usage.n_completion_tokens
-            replies.append(_unworded(program, content_of(body) or ""))
+            replies.append(unworded(program, content_of(body) or ""))
             scores.append(await self._judged(item, replies[-1]))
-        place = _vote(scores)
+        place = vote(scores)
         chosen = scores[place]
         return {
             "score": chosen.value,
@@ -223,25 +253,3 @@ def without_item(program: PromptProgram, item_id: str) -> PromptProgram:
     if len(kept) == len(program.demonstrations):
         return program
     return PromptProgram(**{**dict(program), "demonstrations": kept})
-
-
-def _unworded(program: PromptProgram, reply: str) -> str:
-    """The reply with the program's words put back to the labels they stand for."""
-    stripped = reply.strip()
-    label = next((label for label, word in program.verbalizer.items() if word.casefold() == stripped.casefold()), None)
-    return reply if label is None else label
-
-
-def _vote(scores: Sequence[Score]) -> int:
-    """Place of the first reply with the answer that most gave; answers that were not found do not vote."""
-    counts = Counter(one.answer for one in scores if one.answer is not None)
-    if not counts:
-        return 0
-    most = max(counts.values())
-    return next(place for place, one in enumerate(scores) if one.answer is not None and counts[one.answer] == most)
-
-
-def _softmax(logprobs: Sequence[float]) -> list[float]:
-    highest = max(logprobs)
-    powers = [math.exp(one - highest) for one in logprobs]
-    return [one / sum(powers) for one in powers]

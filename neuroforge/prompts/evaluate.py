@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -35,8 +35,8 @@ class Evaluator:
 
     async def evaluate(self, trial: Trial) -> Evaluation:
         """Return what the candidate got on the block, in the items' order."""
-        results = await self.results_of(trial.candidate.program, trial.item_ids)
-        return summarise(trial, results)
+        await self.results_of(trial.candidate.program, trial.item_ids)
+        return self.recall(trial)
 
     async def results_of(self, program: PromptProgram, item_ids: Sequence[str]) -> tuple[ItemResult, ...]:
         """Return one result an item; asks only what is not in the log."""
@@ -49,7 +49,13 @@ class Evaluator:
             NotFound: It holds no answer to one of its items.
         """
         program = trial.candidate.program
-        return summarise(trial, [self.log.last(self.asker.key(program, self.items[one])) for one in trial.item_ids])
+        items = [self.items[one] for one in trial.item_ids]
+        bare_keys = dict.fromkeys(key for item in items if (key := self.asker.bare_key(program, item)) is not None)
+        return summarise(
+            trial,
+            [self.log.last(self.asker.key(program, item)) for item in items],
+            [self.log.last(key) for key in bare_keys],
+        )
 
     def bootstrapped(self, trials: Sequence[Trial]) -> tuple[Demonstration, ...]:
         """Return the model's own right answers with their steps, as examples to show; in the order of the trials."""
@@ -64,20 +70,24 @@ class Evaluator:
         return tuple(found)
 
     async def _result(self, program: PromptProgram, item: DatasetItem) -> ItemResult:
-        key = self.asker.key(program, item)
-        known = self.log.find(key)
-        if known is None:
-            # The same call may be wanted by two trials at once: programs that differ may render alike.
-            task = self._asking.get(key)
-            if task is None:
-                task = self._asking[key] = asyncio.create_task(self._ask(program, item))
-                task.add_done_callback(lambda _task: self._asking.pop(key, None))
-            known = await task
-        return known
+        bare = None
+        if (bare_key := self.asker.bare_key(program, item)) is not None:
+            bare = await self._once(bare_key, lambda: self.asker.ask_bare(program, item, bare_key))
+        return await self._once(self.asker.key(program, item), lambda: self.asker.ask(program, item, bare))
 
-    async def _ask(self, program: PromptProgram, item: DatasetItem) -> ItemResult:
+    async def _once(self, key: str, ask: Callable[[], Awaitable[ItemResult]]) -> ItemResult:
+        if (known := self.log.find(key)) is not None:
+            return known
+        # The same call may be wanted by two trials at once: programs that differ may render alike.
+        task = self._asking.get(key)
+        if task is None:
+            task = self._asking[key] = asyncio.create_task(self._ask(ask))
+            task.add_done_callback(lambda _task: self._asking.pop(key, None))
+        return await task
+
+    async def _ask(self, ask: Callable[[], Awaitable[ItemResult]]) -> ItemResult:
         async with self._slots:
-            result = await self.asker.ask(program, item)
+            result = await ask()
         self.log.add(result)
         self.on_result(result)
         return result
@@ -98,20 +108,24 @@ def _shown(item: DatasetItem, known: ItemResult, steps: str) -> Demonstration:
     return Demonstration(question=item.query, answer=answer, reasoning=steps, item_id=item.id, is_bootstrapped=True)
 
 
-def summarise(trial: Trial, results: Sequence[ItemResult]) -> Evaluation:
-    """Return the block's evaluation. Calls count as if made now, so that a budget means the same in every run."""
-    n_calls = sum(one.n_calls for one in results)
+def summarise(trial: Trial, results: Sequence[ItemResult], bare: Sequence[ItemResult] = ()) -> Evaluation:
+    """Return the block's evaluation. Calls count as if made now, so that a budget means the same in every run.
+
+    Args:
+        bare: Of calls without a question, which calibrate the labels of the block's items.
+    """
     answered = [one for one in results if not one.is_failed]
+    made = (*results, *bare)
     return Evaluation(
         candidate_id=trial.candidate.id,
         block=trial.block,
         item_ids=tuple(one.item_id for one in results),
         scores=tuple(one.score for one in results),
         fitness=tuple(one.fitness for one in results),
-        n_calls=n_calls,
-        n_prompt_tokens=sum(one.n_prompt_tokens for one in results),
-        n_completion_tokens=sum(one.n_completion_tokens for one in results),
-        cost_usd=sum(one.cost_usd for one in results),
+        n_calls=sum(one.n_calls for one in made),
+        n_prompt_tokens=sum(one.n_prompt_tokens for one in made),
+        n_completion_tokens=sum(one.n_completion_tokens for one in made),
+        cost_usd=sum(one.cost_usd for one in made),
         latency_s=sum(one.latency_s for one in answered) / len(answered) if answered else 0.0,
         errors=dict(Counter(one.reason or "not scored" for one in results if one.score is None)),
     )

@@ -72,14 +72,34 @@ async def test_calibration_takes_away_what_the_prompt_alone_says() -> None:
         return bias + (0.4 if CONTENT_FREE not in prompt and label == "B" else 0.0)
 
     models = FakeModels(logprobs=logprob)
-    ask = asker(models, labels=("A", "B"))
+    ask, program = asker(models, labels=("A", "B")), PromptProgram(calibrate=True)
 
-    result = await ask.ask(PromptProgram(calibrate=True), CHOICE)
-    again = await ask.ask(PromptProgram(calibrate=True), DatasetItem(**{**dict(CHOICE), "id": "other", "query": "?"}))
+    bare = await ask.ask_bare(program, CHOICE, "k")
+    result = await ask.ask(program, CHOICE, bare)
 
+    assert bare.logprobs == (-0.5, -3.5)
     assert result.answer == "B"
     assert result.fitness == pytest.approx(1 / (1 + math.exp(-0.4)))
-    assert (result.n_calls, again.n_calls) == (2, 1)
+
+
+async def test_an_item_whose_calibration_failed_is_no_zero() -> None:
+    ask, program = (
+        asker(FakeModels(errors=[RequestError("too long")]), labels=("A", "B")),
+        PromptProgram(calibrate=True),
+    )
+
+    result = await ask.ask(program, CHOICE, await ask.ask_bare(program, CHOICE, "k"))
+
+    assert (result.score, result.is_failed, result.reason) == (None, True, "call failed: invalid_request")
+
+
+def test_items_of_one_task_share_a_calibration_and_others_have_none() -> None:
+    ask, program = asker(FakeModels(), labels=("A", "B")), PromptProgram(calibrate=True)
+    other = DatasetItem(**{**dict(CHOICE), "id": "other", "query": "?"})
+
+    assert ask.bare_key(program, CHOICE) == ask.bare_key(program, other) is not None
+    assert ask.bare_key(PLAIN, CHOICE) is None
+    assert asker(FakeModels()).bare_key(program, CHOICE) is None
 
 
 async def test_an_item_never_sees_its_own_answer_as_an_example() -> None:

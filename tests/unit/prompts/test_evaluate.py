@@ -32,9 +32,9 @@ def make(tmp_path: Path) -> Iterator[Make]:
     """Evaluators in a directory; a log that a test leaves open is closed after it."""
     logs: list[ResultLog] = []
 
-    def build(models: FakeModels, concurrency: int = 4, name: str = "") -> Evaluator:
+    def build(models: FakeModels, concurrency: int = 4, name: str = "", labels: tuple[str, ...] = ()) -> Evaluator:
         logs.append(ResultLog(tmp_path / name / RESULTS, lambda: 0.0))
-        return Evaluator(asker(models), ITEMS, logs[-1], concurrency)
+        return Evaluator(asker(models, labels), ITEMS, logs[-1], concurrency)
 
     yield build
     for log in logs:
@@ -95,6 +95,19 @@ async def test_the_same_call_is_made_once_for_two_trials(make: Make) -> None:
     await one.results_of(SEED, item_ids)
 
     assert len(models.asked) == 5
+
+
+async def test_calibration_is_asked_once_and_counts_once_in_each_block_whoever_comes_first(make: Make) -> None:
+    models = FakeModels()
+    one = make(models, labels=("yes", "no"))
+    program = PromptProgram(calibrate=True)
+
+    first = await one.evaluate(trial(program, n=10))
+    again = await one.evaluate(trial(program, n=12))
+
+    assert len(models.asked) == 13
+    assert (first.n_calls, again.n_calls) == (11, 13)
+    assert first.n_prompt_tokens == 110
 
 
 THINKING = PromptProgram(reasoning_cue="Think.")

@@ -1,0 +1,36 @@
+"""What a model said -> labels for a program's words, the answer that most gave, shares."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from neuroforge.contracts.prompts import PromptProgram
+from neuroforge.contracts.scores import Score
+
+
+def words_of(program: PromptProgram, labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the program's words for the labels."""
+    return tuple(program.verbalizer.get(one, one) for one in labels)
+
+
+def unworded(program: PromptProgram, reply: str) -> str:
+    """Return the reply with the program's words put back to the labels they stand for."""
+    stripped = reply.strip()
+    label = next((label for label, word in program.verbalizer.items() if word.casefold() == stripped.casefold()), None)
+    return reply if label is None else label
+
+
+def vote(scores: Sequence[Score]) -> int:
+    """Return the place of the first reply with the answer that most gave; answers that were not found do not vote."""
+    counts = Counter(one.answer for one in scores if one.answer is not None)
+    if not counts:
+        return 0
+    most = max(counts.values())
+    return next(place for place, one in enumerate(scores) if one.answer is not None and counts[one.answer] == most)
+
+
+def softmax(logprobs: Sequence[float]) -> list[float]:
+    """Return each one's share."""
+    highest = max(logprobs)
+    powers = [math.exp(one - highest) for one in logprobs]
+    return [one / sum(powers) for one in powers]
