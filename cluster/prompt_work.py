@@ -95,14 +95,13 @@ async def _opened(settings: Settings, directory: Path) -> AsyncIterator[Optimiza
     def keep(progress: OptimizeProgress) -> None:
         write_whole(directory / PROGRESS_FILE, progress.model_dump_json().encode())
 
-    sandbox = Sandbox()
     async with AsyncClient(address.base_url, address.api_key, address.timeout_s) as client:
         yield OptimizationRun(
             client=FleetModels(FleetHandle(get_fleet_actor(settings)), client),
             assets=AssetStore(home),
-            sandbox=sandbox,
+            sandbox=Sandbox(),
             directory=directory,
             on_progress=keep,
-            drive=TuneDriver(address, sandbox),
+            drive=TuneDriver(address),
             uploads=Uploads(home / "experiments" / ITEMS_FOLDER),
         )

@@ -22,7 +22,7 @@ from ray.tune.search import Searcher
 from cluster.cells import GatewayAddress
 from cluster.cohort_worker import CohortWorker, Crew, make_scratch, write_cohort
 from cluster.cohorts import Race
-from neuroforge.errors import DiskFull, EngineError
+from neuroforge.errors import DiskFull, EngineError, NeuroForgeError
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution_state import Trial
 from neuroforge.prompts.evolve import PromptEvolutionEngine
@@ -32,6 +32,8 @@ SLOTS_A_WORKER = 64
 """Calls at once that one process drives with ease. Between steps Tune keeps one idle actor: more would start anew."""
 _QUIET = {"RAY_AIR_NEW_OUTPUT": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
 """Tune's new output prints tables whatever its verbosity; of its log files only JSON is needed, by itself."""
+FOLLOW_S = 1.0
+"""Between looks at the workers' logs."""
 N_RETRIES = 3
 """Times that a cohort is given to another actor when its own died."""
 
@@ -55,19 +57,24 @@ class TuneDriver:
             ConflictError: Workers of an earlier run do not end.
         """
         await asyncio.to_thread(evaluator.log.wait_for_workers)
+        first = await next_trials(engine, proposer, save)
+        if not first:
+            return engine
         loop = asyncio.get_running_loop()
 
         async def turn(done: tuple[Trial, ...]) -> tuple[Trial, ...]:
-            for result in evaluator.log.refresh():
-                evaluator.on_result(result)
+            _tell_news(evaluator)
             take_in(engine, evaluator, done, [evaluator.recall(trial) for trial in done])
             save(engine.state)
             return await next_trials(engine, proposer, save)
 
-        if first := await next_trials(engine, proposer, save):
-            n_workers = -(-evaluator.concurrency // self.slots_a_worker)
-            race = Race(lambda done: asyncio.run_coroutine_threadsafe(turn(done), loop).result(), n_workers, first)
+        n_workers = -(-evaluator.concurrency // self.slots_a_worker)
+        race = Race(lambda done: asyncio.run_coroutine_threadsafe(turn(done), loop).result(), n_workers, first)
+        following = asyncio.create_task(_follow(evaluator, race))
+        try:
             await _fit(race, self._crew(evaluator, n_workers))
+        finally:
+            following.cancel()
         return engine
 
     def _crew(self, evaluator: Evaluator, n_workers: int) -> Crew:
@@ -138,6 +145,21 @@ class RacingScheduler(FIFOScheduler):  # type: ignore[misc]
         else:
             self._race.finish(result["cohort"])
         return str(TrialScheduler.STOP)
+
+
+async def _follow(evaluator: Evaluator, race: Race) -> None:
+    """Tell of answers as they come: a block of a slow model takes minutes."""
+    try:
+        while True:
+            await asyncio.sleep(FOLLOW_S)
+            _tell_news(evaluator)
+    except NeuroForgeError as error:
+        race.failure = error
+
+
+def _tell_news(evaluator: Evaluator) -> None:
+    for result in evaluator.log.refresh():
+        evaluator.on_result(result)
 
 
 class _StoppedError(Exception):
