@@ -43,7 +43,7 @@ def items() -> tuple[DatasetItem, ...]:
 
 
 def task(**changes: object) -> OptimizeConfig:
-    """Small enough for a CPU: three generations of four prompts on blocks of five."""
+    """Small enough for a CPU: a few prompts on blocks of five."""
     fields = {
         "name": "food-or-cars",
         "prompt": PROMPT,
@@ -89,7 +89,6 @@ def test_one_call_optimises_on_the_server_and_proves_or_keeps_the_seed(gateway: 
             examples=items(),
             metric="exact",
             name="whole",
-            proposers=(),
             on_progress=seen.append,
             **options,
         )
@@ -97,7 +96,7 @@ def test_one_call_optimises_on_the_server_and_proves_or_keeps_the_seed(gateway: 
         assert check_complete(client, status) == found
         assert gateway.cli("prompts", "status", status.id).stdout.count(found.sentence) == 1
     assert found.is_promoted or found.optimized == found.original
-    assert {"queued", "running", "done"} & {one.state for one in seen} >= {"done"}
+    assert seen[-1].state == "done"
     assert (status.config.items, status.name) == ((), "whole")
 
 
