@@ -58,9 +58,14 @@ def list_runs(
 
 def show_status(context: typer.Context, run_id: IdArgument, as_json: JsonOption = False) -> None:
     """Show where an optimisation stands, and what it found if it is done."""
+    from neuroforge.errors import ConflictError
+
     with shared(context).client(START_TIMEOUT_S) as client:
         status = client.prompts.runs.status(run_id)
-        result = client.prompts.runs.result(run_id) if status.state == "done" else None
+        try:
+            result = client.prompts.runs.result(run_id)
+        except ConflictError:  # not there yet, which the status says, or purged
+            result = None
     if as_json:
         print_json({"status": status, "result": result})
         return

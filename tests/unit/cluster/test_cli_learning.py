@@ -164,6 +164,19 @@ def test_a_purge_can_be_of_one_key_and_of_what_is_old(cli: Cli, kept: OutcomeSto
     assert cli.json("data", "purge", "--yes", "--older-than", "7d")["n_outcomes"] == 1
 
 
+def test_a_purge_of_all_callers_reaches_the_texts_of_prompt_runs_and_one_of_a_key_does_not(
+    cli: Cli, kept: OutcomeStore
+) -> None:
+    replies = cli.home / "prompts" / "sense" / "results.jsonl"
+    replies.parent.mkdir(parents=True)
+    replies.write_text("canary")
+    assert cli.json("data", "show")["n_prompt_runs"] == 1
+    assert cli.json("data", "purge", "--yes", "--key", "ann")["n_prompt_runs"] == 0
+    assert replies.exists()
+    assert cli.json("data", "purge", "--yes")["n_prompt_runs"] == 1
+    assert not replies.exists()
+
+
 def test_what_is_done_without_a_server_is_audited(cli: Cli, kept: OutcomeStore) -> None:
     cli("data", "purge", "--yes", "--key", "ann")
 

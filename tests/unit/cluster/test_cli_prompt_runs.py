@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from neuroforge.contracts.prompt_progress import OptimizeProgress
 from neuroforge.contracts.rules import Estimate
 from tests.unit.cluster.cli_runner import Cli, cells
 from tests.unit.gateway.fakes_prompt_runs import PLAN, RESULT, status
-from tests.unit.loopback import Answer, Loopback, loopback
+from tests.unit.loopback import Answer, Loopback, envelope, loopback
 
 PATH = "/admin/v1/prompt-runs"
 PROGRESS = OptimizeProgress(
@@ -86,6 +87,8 @@ def test_runs_are_listed_with_their_best_so_far(cli: Cli, gateway: Loopback) -> 
 
 
 def test_a_status_is_of_one_that_runs_or_has_ended(cli: Cli, gateway: Loopback) -> None:
+    early = Answer(409, json.dumps(envelope("conflict", "no result.json yet: it is running")).encode())
+    gateway.answer("GET", f"{PATH}/opt-1/result", early, body(RESULT))
     running, done = cli("prompts", "status", "opt-1"), cli("prompts", "status", "opt-1")
     assert "opt-1 'sense': running: searching, generation 2" in running.stdout
     assert RESULT.sentence not in running.stdout
