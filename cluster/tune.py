@@ -75,6 +75,7 @@ class TuneDriver:
             await _fit(race, self._crew(evaluator, n_workers))
         finally:
             following.cancel()
+            _tell_news(evaluator)
         return engine
 
     def _crew(self, evaluator: Evaluator, n_workers: int) -> Crew:

@@ -15,6 +15,7 @@ import pytest
 from neuroforge.contracts.experiments import Budget
 from neuroforge.contracts.prompts import OptimizationResult
 from neuroforge.prompts.directory import RESULT
+from neuroforge.storage.append_log import wait_until_free
 from tests.cluster.test_ray_for_users import ray_environment, submit
 from tests.counting_engine import CountingEngine, counting
 from tests.search_process import WRITER, SearchCommand, config, tutor
@@ -106,6 +107,20 @@ def test_a_killed_worker_is_replaced_and_loses_only_calls_in_flight(gateway: Run
     assert len(list(killed.directory.glob("results-*.jsonl"))) == 2
     assert killed.found() == whole.found()
     assert n_asked_of_items(engine) <= n_whole + N_SLOTS
+
+
+@pytest.mark.timeout(600)
+def test_a_search_ends_with_its_time_and_so_do_its_workers(gateway: RunningServer, tmp_path: Path) -> None:
+    with model() as (engine, url):
+        engine.spread_s = 1.0
+        short = replace(on_tune(gateway, tmp_path / "short", url), config=config(budget=Budget(max_duration=20.0)))
+        took_s, _ = short.finish()
+        n_calls = engine.n_calls
+    (log,) = short.directory.glob("results-*.jsonl")
+    assert short.found()["ended_because"] == "the budget of time is used up"
+    assert took_s < 60.0
+    assert 50 < n_calls < 600
+    wait_until_free([log], timeout_s=0.0)
 
 
 @pytest.mark.timeout(600)
