@@ -15,7 +15,7 @@ from neuroforge.client import AsyncClient
 from neuroforge.contracts.experiments import Budget
 from neuroforge.contracts.prompts import Demonstration, PromptProgram
 from neuroforge.prompts.ask import ItemAsker, Target
-from neuroforge.prompts.directory import STATE, write
+from neuroforge.prompts.directory import STATE
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution_state import EvolutionSettings, EvolutionState
 from neuroforge.prompts.evolve import PromptEvolutionEngine
@@ -24,6 +24,7 @@ from neuroforge.prompts.run import reply_scorer
 from neuroforge.prompts.search import SearchDriver, search
 from neuroforge.prompts.space import build_space
 from neuroforge.scoring.sandbox import Sandbox
+from neuroforge.storage.files import write_whole
 from tests.benchmarks.busy_proxy import busy_proxy, seen_by
 from tests.benchmarks.engine import SPEC
 from tests.benchmarks.experiment_matrix import MODEL, engine, own_ray, questions
@@ -81,7 +82,9 @@ async def _search(directory: Path, url: str, drive: SearchDriver) -> tuple[float
         asker = ItemAsker(client, Target(MODEL), reply_scorer(Sandbox()), asyncio.sleep)
         evaluator = Evaluator(asker, items, log, N_SLOTS)
         begun_s = time.perf_counter()
-        await drive(one, evaluator, None, lambda state: write(directory / STATE, state.model_dump_json()))
+        await drive(
+            one, evaluator, None, lambda state: write_whole(directory / STATE, state.model_dump_json().encode())
+        )
         seconds = time.perf_counter() - begun_s
     log.close()
     return seconds, one.state
