@@ -13,6 +13,7 @@ from cluster.fleet_models import FleetModels
 from cluster.handles import FleetHandle
 from cluster.router_parts import load_router_embedder
 from cluster.run_work import RunWork
+from cluster.tracking import open_tracker
 from neuroforge.assets.store import AssetStore
 from neuroforge.client import AsyncClient
 from neuroforge.contracts.datasets import DatasetItem
@@ -35,7 +36,6 @@ from neuroforge.scoring.embedding import Embed
 from neuroforge.scoring.sandbox import Sandbox
 from neuroforge.settings import Settings
 from neuroforge.storage.objects import open_objects
-from neuroforge.storage.tracking import MlflowTracker
 
 
 class ExperimentWork(RunWork):
@@ -76,8 +76,7 @@ class ExperimentWork(RunWork):
             finished = await platform.finish(results, may_ask_judge=is_run)
             if finished.results.state != "done" and self._is_cancelled:
                 return RunEnd(state="cancelled")
-        tracking = self._settings.tracking
-        tracker = MlflowTracker(tracking.url, self._settings.storage.home) if tracking.enabled else None
+        tracker = open_tracker(self._settings)
         return await Publisher(tracker, objects).publish(finished)
 
 

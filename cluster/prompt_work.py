@@ -11,16 +11,17 @@ from cluster.fleet_models import FleetModels
 from cluster.handles import FleetHandle, StateHandle
 from cluster.handles_prompts import PromptsHandle
 from cluster.run_work import RunWork
+from cluster.tracking import open_tracker
 from cluster.tune import TuneDriver
 from neuroforge.assets.store import AssetStore
 from neuroforge.client import AsyncClient
 from neuroforge.contracts.prompt_progress import OptimizeProgress
 from neuroforge.contracts.prompt_runs import PromptRunStatus
-from neuroforge.contracts.prompt_serving import PromptPromotion
+from neuroforge.contracts.prompt_serving import PRODUCTION, PromptPromotion
 from neuroforge.contracts.prompts import OptimizeConfig, OptimizePlan, PromptEntry, PromptRelease
 from neuroforge.contracts.runs import RunEnd
 from neuroforge.experiments.shelf import ITEMS_FOLDER
-from neuroforge.prompts.register import register
+from neuroforge.prompts.deliver import Outlets
 from neuroforge.prompts.run import OptimizationRun, plan_optimization, run_optimization
 from neuroforge.runs.shelf import PROGRESS_FILE
 from neuroforge.runs.uploads import Uploads
@@ -57,19 +58,27 @@ class PromptWork(RunWork):
         directory = Path(self._status.directory or "")
         async with _opened(self._settings, directory) as run:
             result = await run_optimization(self._status.config, run)
-        told = await register(self._status.config, result, _Registry(self._settings))
-        return RunEnd(state="done", notes=result.warnings if told is None else (*result.warnings, told))
+        served = () if result.registered is None else (_say(result.registered),)
+        return RunEnd(state="done", notes=(*result.warnings, *served), tracked_at=result.tracked_at)
 
 
 class _Registry:
-    """Registry over the handle: the key of runs may not promote."""
+    """PromptRegistry over the handle: the key of runs may not promote."""
 
     def __init__(self, settings: Settings) -> None:
         self._prompts = PromptsHandle(StateHandle(get_state_actor(settings)), settings)
 
-    async def promote(self, release: PromptRelease, alias: str) -> PromptEntry:
-        """See Registry."""
-        return await self._prompts.promote(release.name, PromptPromotion(release=release, alias=alias))
+    async def promote(
+        self, release: PromptRelease, alias: str = PRODUCTION, shadow_share: float | None = None
+    ) -> PromptEntry:
+        """See PromptRegistry."""
+        promotion = PromptPromotion(release=release, alias=alias, shadow_share=shadow_share)
+        return await self._prompts.promote(release.name, promotion)
+
+
+def _say(entry: PromptEntry) -> str:
+    named = ", ".join(f"prompt:{entry.release.name}@{alias}" for alias in entry.aliases)
+    return f"served as {named}, version {entry.release.version}"
 
 
 def check_prompt(settings: Settings, config: OptimizeConfig) -> OptimizePlan:
@@ -104,4 +113,5 @@ async def _opened(settings: Settings, directory: Path) -> AsyncIterator[Optimiza
             on_progress=keep,
             drive=TuneDriver(address),
             uploads=Uploads(home / "experiments" / ITEMS_FOLDER),
+            outlets=Outlets(_Registry(settings), open_tracker(settings)),
         )

@@ -17,11 +17,14 @@ import neuroforge
 from cluster.cells import GatewayAddress
 from cluster.cli.optimize import print_result
 from cluster.cli.optimize_progress import OptimizeLine, print_plan
+from cluster.environment import QUIET, SHORT_TRACKING, apply_environment
+from cluster.tracking import open_tracker
 from cluster.tune import TuneDriver
 from neuroforge.assets.store import AssetStore
 from neuroforge.client.locate import find_key, find_url
 from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
 from neuroforge.errors import ConfigError, NeuroForgeError
+from neuroforge.prompts.deliver import Outlets
 from neuroforge.prompts.run import OptimizationRun, plan_optimization, run_optimization
 from neuroforge.prompts.task_file import read_task
 from neuroforge.scoring.sandbox import Sandbox
@@ -31,6 +34,7 @@ from neuroforge.settings import load_settings
 def main() -> int:
     """Run, print."""
     options = _parse()
+    apply_environment(QUIET | SHORT_TRACKING)
     try:
         config = read_task(options.file, {"target_model": options.model})
         _connect()
@@ -52,11 +56,13 @@ def _connect() -> None:
 
 
 async def _run(config: OptimizeConfig, options: argparse.Namespace) -> OptimizationResult:
-    assets = AssetStore(load_settings(options.config).storage.home)
+    settings = load_settings(options.config)
+    assets = AssetStore(settings.storage.home)
     drive = TuneDriver(GatewayAddress(find_url(options.url), find_key(None)))
     async with neuroforge.connect_async(options.url) as client:
         await client.wait_ready(options.wait_s)
-        needed = OptimizationRun(client, assets, Sandbox(), options.out, OptimizeLine().show, drive)
+        outlets = Outlets(client.prompts, open_tracker(settings))
+        needed = OptimizationRun(client, assets, Sandbox(), options.out, OptimizeLine().show, drive, outlets=outlets)
         print_plan(await plan_optimization(config, needed))
         return await run_optimization(config, needed)
 

@@ -79,16 +79,21 @@ def _check_on_server(out: Path | None, ways: Ways) -> None:
 
 async def _optimize(config: "OptimizeConfig", options: Shared, directory: Path, ways: Ways) -> None:
     from cluster.cli.models_assets import open_assets
+    from cluster.environment import QUIET, SHORT_TRACKING, apply_environment
+    from cluster.tracking import open_tracker
     from neuroforge.client.aio import AsyncClient
     from neuroforge.client.locate import find_key
+    from neuroforge.prompts.deliver import Outlets
     from neuroforge.prompts.directory import CONFIG
     from neuroforge.prompts.run import OptimizationRun, plan_optimization, run_optimization
     from neuroforge.scoring.sandbox import Sandbox
 
+    apply_environment(QUIET | SHORT_TRACKING)
     line = OptimizeLine()
     async with AsyncClient(options.server_url(), find_key(None), ANSWER_TIMEOUT_S) as client:
         sandbox = Sandbox(allow_unsandboxed=ways.allow_unsandboxed)
-        needed = OptimizationRun(client, open_assets(options), sandbox, directory, line.show)
+        outlets = Outlets(client.prompts, open_tracker(options.settings()))
+        needed = OptimizationRun(client, open_assets(options), sandbox, directory, line.show, outlets=outlets)
         plan = await plan_optimization(config, needed)
         if ways.is_dry and ways.as_json:
             print_json({"config": config, "plan": plan})
@@ -109,6 +114,7 @@ async def _optimize(config: "OptimizeConfig", options: Shared, directory: Path, 
 
 def print_result(result: "OptimizationResult", directory: Path) -> None:
     """Write what was found, for people."""
+    from neuroforge.prompts.directory import REPORT
     from neuroforge.prompts.program import diff_programs
 
     for line in result.warnings:
@@ -128,4 +134,9 @@ def print_result(result: "OptimizationResult", directory: Path) -> None:
     typer.echo(result.sentence)
     if result.is_promoted:
         typer.echo(f"\n{result.text}")
-    typer.echo(f"written: {directory}")
+    if result.registered is not None:
+        release = result.registered.release
+        typer.echo(f"registered: {release.name} version {release.version}, {', '.join(result.registered.aliases)}")
+    if result.tracked_at is not None:
+        typer.echo(f"tracked: {result.tracked_at}")
+    typer.echo(f"report: {directory / REPORT}")

@@ -299,6 +299,8 @@ class OptimizePlan(Contract):
 class OptimizationResult(Contract):
     """What optimising a prompt came to."""
 
+    id: str
+    """The same for the same configuration."""
     name: str
     original: PromptProgram
     optimized: PromptProgram
@@ -312,7 +314,9 @@ class OptimizationResult(Contract):
     """Optimised less original on the untouched test; None = nothing was measured."""
     p_value: float | None = Field(default=None, ge=0, le=1)
     scores: dict[str, float] = Field(default_factory=dict)
-    """original, optimized (on the test), search (of the optimised, on the items of the search)."""
+    """original, optimized (on the test), search (of the winner, on the items of the search that it was asked)."""
+    search_test_gap: float | None = None
+    """Winner's score in the search less on the test: how far the search fooled itself; None = not tested."""
     plan: OptimizePlan
     findings: tuple[Finding, ...] = ()
     suggestions: tuple[PromptProgram, ...] = ()
@@ -320,7 +324,7 @@ class OptimizationResult(Contract):
     contributions: dict[str, float] = Field(default_factory=dict)
     """By operator: fitness that its children gained over their parents in the search, summed."""
     written_by_model: dict[str, int] = Field(default_factory=dict)
-    """Instructions of use that each model wrote."""
+    """Instructions of use that each model wrote in the last start of the run."""
     lineage: tuple[PromptCandidate, ...] = ()
     """The winner and its ancestors, the seed last."""
     front: tuple[PromptCandidate, ...] = ()
@@ -339,4 +343,8 @@ class OptimizationResult(Contract):
     """Of the examples, in their order."""
     versions: dict[str, str] = Field(default_factory=dict)
     """Of packages and of the target's weights."""
+    registered: PromptEntry | None = None
+    """What the registry made of it; None = nothing was to be registered, or `warnings` say why it was not."""
+    tracked_at: str | None = None
+    """Address of the tracker's run."""
     warnings: tuple[str, ...] = ()

@@ -11,10 +11,12 @@ from neuroforge.contracts.prompts import (
     OptimizePlan,
     PromptCandidate,
 )
+from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolve import PromptEvolutionEngine
 from neuroforge.prompts.improve import Proposer
 from neuroforge.prompts.prepare import Prepared, seed_of
 from neuroforge.prompts.promote import Verdict
+from neuroforge.prompts.provenance import find_versions, run_id
 from neuroforge.prompts.render import to_text
 from neuroforge.prompts.suggest import Suggestions
 from neuroforge.prompts.workspace import Workspace
@@ -26,6 +28,7 @@ class Searched:
 
     engine: PromptEvolutionEngine
     proposer: Proposer
+    evaluator: Evaluator
     winner: PromptCandidate
     verdict: Verdict
     workspace: Workspace
@@ -38,7 +41,9 @@ def conclude(
     """Return the result of a run that measured."""
     engine, winner, verdict = searched.engine, searched.winner, searched.verdict
     optimized = winner.program if verdict.is_promoted else prepared.seed
+    scores = _scores(engine, winner, verdict)
     return OptimizationResult(
+        id=run_id(config),
         name=config.name,
         original=prepared.seed,
         optimized=optimized,
@@ -47,7 +52,8 @@ def conclude(
         sentence=verdict.sentence,
         improvement=verdict.improvement,
         p_value=verdict.p_value,
-        scores=_scores(engine, winner, verdict),
+        scores=scores,
+        search_test_gap=scores["search"] - scores["optimized"] if {"search", "optimized"} <= set(scores) else None,
         plan=plan,
         findings=suggestions.findings,
         suggestions=suggestions.programs,
@@ -59,6 +65,8 @@ def conclude(
         writers=suggestions.writers,
         n_candidates=len(engine.state.candidates),
         **_spend(searched.workspace),
+        data_sha256=prepared.data_sha256,
+        versions=find_versions(searched.evaluator.asker.target),
         warnings=(*searched.warnings, *verdict.warnings),
     )
 
@@ -69,6 +77,7 @@ def conclude_unmeasured(
     """Return the result of a run without examples: suggestions, and no claim."""
     seed = seed_of(config)
     return OptimizationResult(
+        id=run_id(config),
         name=config.name,
         original=seed,
         optimized=seed,
@@ -90,8 +99,9 @@ def _spend(workspace: Workspace) -> dict[str, Any]:
 
 
 def _scores(engine: PromptEvolutionEngine, winner: PromptCandidate, verdict: Verdict) -> dict[str, float]:
-    is_measured = winner.id in {one.id for one in engine.ranking()}
-    searched = list(engine.fitness_of(winner.id).values()) if is_measured else []
+    """Of the search scores, not what it climbs: only these can be compared with the test's."""
+    told = [one for one in engine.state.evaluations if one.candidate_id == winner.id]
+    searched = [score for one in told for score in one.scores if score is not None]
     scores = {
         "original": verdict.seed_score,
         "optimized": verdict.winner_score,

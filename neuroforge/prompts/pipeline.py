@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from neuroforge.contracts.datasets import DatasetItem
@@ -13,6 +13,7 @@ from neuroforge.contracts.scores import Score
 from neuroforge.errors import DataError, first_of
 from neuroforge.prompts.ask import ItemAsker, Models, Target
 from neuroforge.prompts.conclude import Searched, conclude, conclude_unmeasured
+from neuroforge.prompts.deliver import Outlets, deliver
 from neuroforge.prompts.directory import RESULT, claim
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution import Evolution
@@ -20,8 +21,10 @@ from neuroforge.prompts.plan import Contestants, plan_run
 from neuroforge.prompts.prepare import Prepared, prepare, seed_of
 from neuroforge.prompts.progress import ProgressTeller
 from neuroforge.prompts.prove import prove_winner, select_winner
+from neuroforge.prompts.reporting.view import Finished
 from neuroforge.prompts.search import SearchDriver, search
 from neuroforge.prompts.suggest import Suggestions, suggest
+from neuroforge.prompts.tables import list_measured
 from neuroforge.prompts.workspace import Workspace, open_workspace
 from neuroforge.storage.files import write_whole
 
@@ -37,6 +40,7 @@ class PromptEngineeringCore:
     contestants: Contestants
     on_progress: Callable[[OptimizeProgress], None] = lambda _progress: None
     drive: SearchDriver = search
+    outlets: Outlets = field(default_factory=Outlets)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
 
@@ -62,11 +66,9 @@ class PromptEngineeringCore:
         claim(directory, config)
         with open_workspace(directory, self.client, self.contestants.price_by_model, self.clock) as workspace:
             try:
-                result = await self._run(config, prepared, plan, workspace)
+                return await self._run(config, prepared, plan, workspace)
             except ExceptionGroup as errors:
                 raise first_of(errors) from None
-        write_whole(directory / RESULT, result.model_dump_json(indent=2).encode())
-        return result
 
     async def _run(
         self, config: OptimizeConfig, prepared: Prepared | None, plan: OptimizePlan, workspace: Workspace
@@ -77,10 +79,17 @@ class PromptEngineeringCore:
         suggestions = await suggest(config, seed, items, workspace.beside, self.contestants.others)
         teller.warnings += suggestions.warnings
         if prepared is None:
-            return conclude_unmeasured(config, plan, suggestions, workspace)
+            result = conclude_unmeasured(config, plan, suggestions, workspace)
+            write_whole(workspace.directory / RESULT, result.model_dump_json(indent=2).encode())
+            return result
         searched = await self._search(config, prepared, suggestions, workspace, teller)
+        result = conclude(config, prepared, plan, suggestions, searched)
+        state = searched.engine.state
+        measured = list_measured(state, searched.winner.id, searched.evaluator, prepared)
+        finished = Finished(config, result, state, measured, prepared.by_id)
+        result = await deliver(finished, workspace.directory, self.outlets)
         teller.enter("done")
-        return conclude(config, prepared, plan, suggestions, searched)
+        return result
 
     async def _search(
         self,
@@ -102,7 +111,8 @@ class PromptEngineeringCore:
         winner = await select_winner(evolution.engine, evaluator, prepared)
         teller.enter("testing")
         verdict = await prove_winner(config, winner, evaluator, prepared)
-        return Searched(evolution.engine, evolution.proposer, winner, verdict, workspace, tuple(teller.warnings))
+        warnings = tuple(teller.warnings)
+        return Searched(evolution.engine, evolution.proposer, evaluator, winner, verdict, workspace, warnings)
 
 
 def _prepare(config: OptimizeConfig, items: Sequence[DatasetItem]) -> Prepared | None:

@@ -11,6 +11,7 @@ from neuroforge.datasets.split import make_splits
 from neuroforge.errors import DataError
 from neuroforge.prompts.ask import without_item
 from neuroforge.prompts.program import program_of_text
+from neuroforge.prompts.provenance import hash_items
 from neuroforge.prompts.render import render_program
 from neuroforge.prompts.space import FEW_LABELS, kind_of
 
@@ -33,6 +34,8 @@ class Prepared:
     """Whose probabilities are climbed; empty = replies are scored."""
     answers: tuple[str, ...]
     """All labels of a task whose answers are labels, whether climbed or scored; else empty."""
+    data_sha256: str
+    """Of the items, in the order in which they were given."""
 
     @property
     def by_id(self) -> dict[str, DatasetItem]:
@@ -54,7 +57,7 @@ def prepare(config: OptimizeConfig, items: Sequence[DatasetItem]) -> Prepared:
         DataError: Too few items (says how many are missing), one question with different answers, a template that an
             item cannot fill, or labels that are none.
     """
-    seed = seed_of(config)
+    seed, data_sha256 = seed_of(config), hash_items(items)
     items = _scored_by(config, items)
     _check_contradictions(items)
     for item in items:
@@ -74,7 +77,8 @@ def prepare(config: OptimizeConfig, items: Sequence[DatasetItem]) -> Prepared:
     blocks = tuple(tuple(ids[start : start + size]) for start in range(0, len(ids) - size + 1, size))
     answers = labels_of(items)
     _check_verbalizer(seed, items)
-    return Prepared(seed, splits, blocks, _examples(search), answers if config.use_logprobs else (), answers)
+    labels = answers if config.use_logprobs else ()
+    return Prepared(seed, splits, blocks, _examples(search), labels, answers, data_sha256)
 
 
 def labels_of(items: Sequence[DatasetItem]) -> tuple[str, ...]:

@@ -29,8 +29,6 @@ class Verdict(Contract):
     test: str | None = None
     winner_score: float | None = None
     seed_score: float | None = None
-    search_score: float | None = None
-    """Of the winner on the items of the search: less `winner_score` is how far the search fooled itself."""
     n_items: int = 0
     sentence: str
     """For people."""

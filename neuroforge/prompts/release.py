@@ -7,7 +7,6 @@ from neuroforge.contracts.prompt_serving import content_hash_of
 from neuroforge.contracts.prompts import OptimizationResult, PromptProgram, PromptRelease
 from neuroforge.datasets.template import names_in
 from neuroforge.errors import DataError, RequestError
-from neuroforge.prompts.program import program_id
 from neuroforge.prompts.render import template_of
 
 _GIVEN_LATER = ("version", "tracked_as", "created_at_s")
@@ -39,27 +38,24 @@ def release_of_program(program: PromptProgram, name: str, reason: str, models: S
     )
 
 
-def release_of_result(
-    result: OptimizationResult, name: str | None = None, data_hash: str | None = None
-) -> PromptRelease:
+def release_of_result(result: OptimizationResult, name: str | None = None) -> PromptRelease:
     """Return what serves the optimised prompt by name, with the evidence for it.
 
     Args:
         name: None = the result's own.
-        data_hash: Of the items that it was measured on, if known.
     Raises:
         DataError: As `release_of_program`.
     """
     release = release_of_program(result.optimized, name or result.name, result.sentence, (result.plan.target_model,))
     lineage = [{"id": one.id, "operator": one.operator, "parents": one.parents} for one in result.lineage]
     tags = {
-        "data_hash": data_hash,
+        "data_hash": result.data_sha256,
         "scores": json.dumps(result.scores) if result.scores else None,
         "p_value": None if result.p_value is None else f"{result.p_value:.6g}",
         "lineage": json.dumps(lineage) if lineage else None,
     }
     told = {
-        "evidence": f"optimization:{result.name}:{program_id(result.optimized)}",
+        "evidence": f"optimization:{result.id}",
         "improvement": result.improvement,
         "tags": {key: value for key, value in tags.items() if value is not None},
     }

@@ -4,7 +4,7 @@ import asyncio
 import difflib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from neuroforge.datasets.sample import sample_stratified
 from neuroforge.datasets.split import select_split
 from neuroforge.errors import DataError, ModelNotFound
 from neuroforge.prompts.ask import Models, Target
+from neuroforge.prompts.deliver import Outlets
 from neuroforge.prompts.pipeline import PromptEngineeringCore, ScoreReply
 from neuroforge.prompts.plan import Contestants
 from neuroforge.prompts.search import SearchDriver, search
@@ -63,6 +64,7 @@ class OptimizationRun:
     drive: SearchDriver = search
     uploads: Uploads | None = None
     """Where a configuration may name items that were sent before; None = nowhere."""
+    outlets: Outlets = field(default_factory=Outlets)
 
 
 async def run_optimization(config: OptimizeConfig, run: OptimizationRun) -> OptimizationResult:
@@ -89,7 +91,9 @@ async def _prepare(
     if any(item.scorer == "code" for item in items):
         run.sandbox.check()
     contestants = await find_contestants(config, run.client, items)
-    core = PromptEngineeringCore(run.client, reply_scorer(run.sandbox), contestants, run.on_progress, run.drive)
+    core = PromptEngineeringCore(
+        run.client, reply_scorer(run.sandbox), contestants, run.on_progress, run.drive, run.outlets
+    )
     return core, items
 
 

@@ -21,6 +21,7 @@ PLAN = OptimizePlan(
 )
 SEED = PromptProgram(instruction="Answer.")
 RESULT = OptimizationResult(
+    id="sense-1",
     name="sense",
     original=SEED,
     optimized=SEED,

@@ -41,6 +41,7 @@ BETTER = PromptProgram(
 
 def result(is_promoted: bool = True, **changes: Any) -> OptimizationResult:
     values: dict[str, Any] = {
+        "id": "sense-1",
         "name": "sense",
         "original": SEED,
         "optimized": BETTER if is_promoted else SEED,
@@ -56,7 +57,9 @@ def result(is_promoted: bool = True, **changes: Any) -> OptimizationResult:
     return OptimizationResult(**{**values, **changes})
 
 
-PLAN = OptimizePlan(target_model="small", n_items={}, max_calls=10, n_test_calls=0, is_by_labels=False)
+PLAN = OptimizePlan(
+    target_model="small", n_items={}, n_calls_max=10, n_test_calls=0, n_beside_calls_max=0, is_by_labels=False
+)
 
 
 def test_a_release_renders_to_the_messages_that_were_measured() -> None:
@@ -71,9 +74,9 @@ def test_a_release_renders_to_the_messages_that_were_measured() -> None:
 
 
 def test_a_runs_release_carries_decoding_models_and_evidence() -> None:
-    release = release_of_result(result(), data_hash="abc")
+    release = release_of_result(result(data_sha256="abc"))
     assert (release.name, release.models, release.decoding) == ("sense", ("small",), BETTER.decoding)
-    assert (release.reason, release.evidence) == ("better by 0.1", f"optimization:sense:{program_id(BETTER)}")
+    assert (release.reason, release.evidence) == ("better by 0.1", "optimization:sense-1")
     assert release.improvement == Estimate(mean=0.1, low=0.05, high=0.15, n=50)
     assert release.tags == {
         "data_hash": "abc",
