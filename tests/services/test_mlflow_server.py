@@ -1,4 +1,4 @@
-"""ExperimentTracker on a real MLflow server by URL."""
+"""ExperimentTracker and PromptHistory on a real MLflow server by URL."""
 
 import os
 import signal
@@ -14,6 +14,8 @@ import pytest
 from mlflow import MlflowClient
 
 from neuroforge.contracts.experiment_desk import TrackedRun
+from neuroforge.contracts.prompts import PromptMessage, PromptRelease
+from neuroforge.storage.prompt_history import MlflowPrompts
 from neuroforge.storage.tracking import MlflowTracker
 from tests.server import free_port
 
@@ -80,4 +82,19 @@ def test_a_run_and_its_report_are_on_the_server(url: str, tmp_path: Path) -> Non
     assert address.startswith(f"{url}#/experiments/")
     assert client.get_run(run_id).data.metrics == {"quality/a": 0.5}
     assert fetched.read_text() == "# Report"
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_a_prompt_and_its_alias_are_on_the_server(url: str, tmp_path: Path) -> None:
+    message = PromptMessage(role="user", content="Answer: {{ query }}")
+    release = PromptRelease(name="sense", messages=(message,), variables=("query",), reason="why")
+    history = MlflowPrompts(url, tmp_path)
+    first, second = history.record(release), history.record(release)
+    assert history.move_alias("sense", "production", first) is None
+    assert history.move_alias("sense", "production", second) == first
+    kept = MlflowClient(url, url).load_prompt("prompts:/sense@production")
+    assert (kept.version, kept.format(query="why?")) == (2, [{"role": "user", "content": "Answer: why?"}])
+    history.move_alias("sense", "production", first)
+    history.forget(second)
+    assert [one.version for one in MlflowClient(url, url).search_prompt_versions("sense")] == [1]
     assert not (tmp_path / "mlflow.db").exists()

@@ -1,0 +1,106 @@
+"""Prompts on a real fleet: promoted, served by name within a second, taken back, and MLflow down."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx2
+import pytest
+
+from neuroforge.client import Client
+from neuroforge.contracts.prompts import PromptMessage, PromptRelease
+from neuroforge.errors import StorageError
+from tests.cluster.fleet import until
+from tests.server import RunningServer
+
+MODEL = "smollm2-135m-instruct"
+
+
+def release(name: str, text: str) -> PromptRelease:
+    messages = (PromptMessage(role="system", content="Be brief."), PromptMessage(role="user", content=text))
+    return PromptRelease(name=name, messages=messages, models=(MODEL,), reason=f"says {text!r}")
+
+
+def ask(server: RunningServer, model: str) -> httpx2.Response:
+    body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+    headers = {"authorization": f"Bearer {server.api_key}"}
+    return httpx2.post(f"{server.openai_url}/chat/completions", json=body, headers=headers, timeout=60)
+
+
+def answered_by(server: RunningServer, model: str) -> str:
+    """The prompt and version that put the request."""
+    answer = ask(server, model)
+    assert answer.status_code == 200, answer.text
+    return answer.headers["x-neuroforge-prompt"]
+
+
+@contextmanager
+def locked(server: RunningServer) -> Iterator[None]:
+    """MLflow's database is held by somebody else: nothing can be read or written in it."""
+    connection = sqlite3.connect(server.home / "mlflow.db", isolation_level=None)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+        connection.execute("ROLLBACK")
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def admin(gateway: RunningServer) -> Iterator[Client]:
+    with gateway.admin() as client:
+        yield client
+
+
+def test_a_promotion_is_served_within_a_second_recorded_and_taken_back(gateway: RunningServer, admin: Client) -> None:
+    assert ask(gateway, "prompt:greet").status_code == 404
+    first = admin.prompts.promote(release("greet", "One: {{ query }}"))
+    promoted_s = time.monotonic()
+    assert (first.release.version, first.release.tracked_as) == (1, "prompts:/greet/1")
+    until(lambda: ask(gateway, "prompt:greet").status_code == 200, "it is served", 1)
+    assert time.monotonic() - promoted_s < 60  # the answer itself may take its time
+
+    admin.prompts.promote(release("greet", "Two: {{ query }}"))
+    answer = ask(gateway, "prompt:greet@production")
+    assert (answer.headers["x-neuroforge-prompt"], answer.headers["x-neuroforge-model"]) == ("greet@2", MODEL)
+    decision_id = answer.headers["x-neuroforge-decision"].partition(";")[0]
+    recorded = httpx2.get(
+        f"{gateway.openai_url}/decisions/{decision_id}",
+        headers={"authorization": f"Bearer {gateway.api_key}"},
+        timeout=60,
+    ).json()
+    assert recorded["decision"]["prompt"] == {"name": "greet", "version": 2, "is_shadow": False}
+    assert "Two" not in str(recorded)
+    assert answered_by(gateway, "prompt:greet@1") == "greet@1"
+
+    assert gateway.cli("prompts", "rollback", "greet").returncode == 0
+    until(lambda: answered_by(gateway, "prompt:greet") == "greet@1", "the first is served again", 2)
+
+
+def test_a_shadow_is_asked_beside_and_its_answer_goes_to_nobody(gateway: RunningServer, admin: Client) -> None:
+    admin.prompts.promote(release("beside", "One: {{ query }}"))
+    admin.prompts.promote(release("beside", "Two: {{ query }}"), shadow_share=1.0)
+
+    def asked() -> float:
+        metrics = httpx2.get(
+            f"{gateway.base_url}/metrics", headers={"authorization": f"Bearer {gateway.admin_key}"}, timeout=60
+        ).text
+        lines = [one for one in metrics.splitlines() if "prompt_shadows_total{" in one and 'result="asked"' in one]
+        return sum(float(one.rpartition(" ")[2]) for one in lines)
+
+    before = asked()
+    assert answered_by(gateway, "prompt:beside") == "beside@1"
+    until(lambda: asked() > before, "the shadow was asked", 30)
+    assert admin.prompts.promote_version("beside", 2).state == "live"
+    until(lambda: answered_by(gateway, "prompt:beside") == "beside@2", "the shadow answers", 2)
+
+
+def test_with_mlflow_down_prompts_are_served_and_nothing_is_promoted(gateway: RunningServer, admin: Client) -> None:
+    admin.prompts.promote(release("steady", "One: {{ query }}"))
+    with locked(gateway):
+        with pytest.raises(StorageError, match="MLflow"):
+            admin.prompts.promote(release("steady", "Two: {{ query }}"))
+        assert answered_by(gateway, "prompt:steady") == "steady@1"
+        assert [one.release.version for one in admin.prompts.list("steady")] == [1]
+    assert admin.prompts.promote(release("steady", "Two: {{ query }}")).release.version == 2
