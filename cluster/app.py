@@ -24,6 +24,7 @@ from neuroforge import __version__
 from neuroforge.assets.store import AssetStore
 from neuroforge.gateway.app import build_app
 from neuroforge.gateway.parts import GatewayOptions, GatewayParts
+from neuroforge.gateway.prompt_uses import PromptUses
 from neuroforge.orchestrator.breaker import BreakerLimits
 from neuroforge.orchestrator.fleet_cache import FleetCache
 from neuroforge.orchestrator.limits import OrchestratorLimits
@@ -50,12 +51,14 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
         metrics=metrics,
         clock=time.monotonic,
     )
+    uses = PromptUses()
     orchestrator = NeuroForgeOrchestrator(
         router,
         view,
         build_engine_client(token),
         time.monotonic,
         limits=orchestrator_limits(settings),
+        on_outcome=uses.see,
         rules=learner,
         metrics=metrics,
         keeps_text=level == "text",
@@ -75,6 +78,7 @@ def build_gateway_app(settings: Settings, replica_id: str) -> FastAPI:
             live_tests=learner,
             data=learner,
             prompts=PromptsHandle(state, settings),
+            prompt_uses=uses,
             experiments=ExperimentsHandle(desk),
             prompt_runs=PromptRunsHandle(desk),
             background=(view.run, router_exchange.run),

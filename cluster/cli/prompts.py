@@ -10,7 +10,7 @@ from cluster.cli.output import print_json, print_table, time_text
 from cluster.cli.shared import JsonOption, shared
 
 if TYPE_CHECKING:
-    from neuroforge.contracts.prompts import PromptEntry
+    from neuroforge.contracts.prompts import PromptCounts, PromptEntry
     from neuroforge.contracts.rules import Estimate
 
 app = typer.Typer(
@@ -167,6 +167,8 @@ def _tell(entry: "PromptEntry") -> None:
         "evidence": release.evidence,
         "tracked as": release.tracked_as,
         **release.tags,
+        "answered": _counts(entry.answers),
+        "as shadow": _counts(entry.shadows),
         "note": entry.note,
     }
     for name, value in told.items():
@@ -178,6 +180,17 @@ def _state(entry: "PromptEntry") -> str:
     if entry.aliases:
         return f"live as {', '.join(entry.aliases)}"
     return f"shadow of {', '.join(entry.shadow_of)}" if entry.shadow_of else entry.state
+
+
+def _counts(found: "PromptCounts") -> str | None:
+    """Requests, failures, and what an answer took on average; None without requests."""
+    if not found.n_requests:
+        return None
+    told = f"{found.n_requests} requests, {found.n_failures} failed"
+    if n_answers := found.n_requests - found.n_failures:
+        n_in, n_out = found.n_prompt_tokens / n_answers, found.n_completion_tokens / n_answers
+        told += f"; an answer took {found.latency_s / n_answers:.2f} s, {n_in:.0f} prompt tokens and {n_out:.0f} more"
+    return told
 
 
 def _row(entry: "PromptEntry") -> tuple[str, ...]:

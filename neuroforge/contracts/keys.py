@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from neuroforge.contracts.base import Contract
-from neuroforge.contracts.prompt_serving import PromptSnapshot
+from neuroforge.contracts.prompt_serving import PromptSnapshot, PromptUse
 
 Scope = Literal["inference", "admin"]
 
@@ -110,6 +110,7 @@ class GatewayReport(Contract):
     usage: tuple[KeyUsage, ...] = ()
     prompts_revision: int | None = None
     """Of the prompts that it holds; None = it holds none yet."""
+    prompt_uses: tuple[PromptUse, ...] = ()
 
 
 class AuthSnapshot(Contract):

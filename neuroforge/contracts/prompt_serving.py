@@ -7,7 +7,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from neuroforge.contracts.base import Contract
-from neuroforge.contracts.prompts import PROMPT_NAME, PromptReference, PromptRelease
+from neuroforge.contracts.prompts import PROMPT_NAME, PromptCounts, PromptReference, PromptRelease
+from neuroforge.contracts.routing import PromptTag
 from neuroforge.errors import RequestError
 
 PRODUCTION = "production"
@@ -62,6 +63,13 @@ class PromptSnapshot(Contract):
     """Grows with every change."""
     releases: tuple[PromptRelease, ...] = ()
     aliases: tuple[PromptAlias, ...] = ()
+
+
+class PromptUse(Contract):
+    """What requests of a version came to in a gateway replica since its last report."""
+
+    tag: PromptTag
+    counts: PromptCounts
 
 
 class PromptDiff(Contract):

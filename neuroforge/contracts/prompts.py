@@ -243,6 +243,17 @@ class PromptRelease(Contract):
 PromptState = Literal["stored", "shadow", "live", "superseded", "rolled_back"]
 
 
+class PromptCounts(Contract):
+    """What requests of a version came to; sums, of those that were answered."""
+
+    n_requests: int = Field(default=0, ge=0)
+    """Answered or failed; callers that left are not counted."""
+    n_failures: int = Field(default=0, ge=0)
+    latency_s: float = Field(default=0.0, ge=0)
+    n_prompt_tokens: int = Field(default=0, ge=0)
+    n_completion_tokens: int = Field(default=0, ge=0)
+
+
 class PromptEntry(Contract):
     """A release with what became of it."""
 
@@ -254,6 +265,10 @@ class PromptEntry(Contract):
     state: PromptState = "stored"
     applied_at_s: float | None = None
     note: str | None = None
+    answers: PromptCounts = PromptCounts()
+    """Of requests that it answered."""
+    shadows: PromptCounts = PromptCounts()
+    """Of requests that it was asked beside, whose answers nobody saw."""
 
 
 class PromptReference(Contract):

@@ -26,6 +26,7 @@ class StateExchange:
         self._state = parts.state
         self._metrics = parts.metrics
         self._desk = desk
+        self._uses = parts.prompt_uses
         self._lock = asyncio.Lock()
 
     async def run(self) -> None:
@@ -54,12 +55,13 @@ class StateExchange:
         """
         async with self._lock:
             events = self._desk.audit.take()
-            shelf = self._desk.prompting.shelf
+            uses, shelf = self._uses.take(), self._desk.prompting.shelf
             report = GatewayReport(
                 replica_id=self._replica_id,
                 audit=events,
                 usage=self._desk.limiter.report(),
                 prompts_revision=shelf.revision,
+                prompt_uses=uses,
             )
             is_done = False
             try:
@@ -68,6 +70,7 @@ class StateExchange:
             finally:
                 if not is_done:
                     self._desk.audit.put_back(events)
+                    self._uses.put_back(uses)
             self._desk.auth.update(snapshot)
             self._desk.limiter.update(snapshot.usage_elsewhere)
             if snapshot.prompts is not None:

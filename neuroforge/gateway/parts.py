@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import Field
@@ -22,6 +22,7 @@ from neuroforge.contracts.ports_experiments import ExperimentsDesk
 from neuroforge.contracts.ports_learning import Learner, LiveTestDesk, OutcomeData, RulesStore
 from neuroforge.contracts.ports_prompt_runs import PromptRunDesk
 from neuroforge.contracts.ports_prompts import PromptDesk
+from neuroforge.gateway.prompt_uses import PromptUses
 
 
 class GatewayOptions(Contract):
@@ -76,6 +77,8 @@ class GatewayParts:
     data: OutcomeData | None = None
     prompts: PromptDesk | None = None
     """None = no registry here: prompts are served, but not changed."""
+    prompt_uses: PromptUses = field(default_factory=PromptUses)
+    """What the orchestrator tells its outcomes."""
     experiments: ExperimentsDesk | None = None
     """None = no experiments here: their routes answer 503."""
     prompt_runs: PromptRunDesk | None = None

@@ -16,7 +16,7 @@ from neuroforge.errors import EngineTimeout, NeuroForgeError
 from neuroforge.orchestrator.breaker import BreakerLimits, Breakers
 from neuroforge.orchestrator.schema import is_valid_answer
 
-OutcomeSink = Callable[[Outcome], None]
+OutcomeSink = Callable[[Decision, Outcome], None]
 """Takes outcomes on the request path: it must return at once and never raise."""
 
 CLIENT_CLOSED = 499
@@ -188,7 +188,7 @@ class OutcomeReporter:
             if ticket is not None:
                 self._breakers.end(model_id, ticket, record.is_good)
             if self._sink is not None:
-                self._sink(outcome)
+                self._sink(decision, outcome)
 
     def _is_ready(self, model_id: str) -> bool:
         """A model that loads anew is waited for, whatever its circuit says."""

@@ -1,7 +1,7 @@
 """Prompt releases at rest: versions that are given once, the aliases that name them, and the way back."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,13 +12,16 @@ from neuroforge.contracts.prompt_serving import (
     PromptAlias,
     PromptPromotion,
     PromptSnapshot,
+    PromptUse,
     content_hash_of,
     says_the_same,
 )
-from neuroforge.contracts.prompts import PromptEntry, PromptRelease, PromptState
+from neuroforge.contracts.prompts import PromptCounts, PromptEntry, PromptRelease, PromptState
+from neuroforge.contracts.routing import PromptTag
 from neuroforge.errors import NotFound, StorageError
 from neuroforge.storage.engine import Database
 from neuroforge.storage.prompt_aliases import Named, promoted, rolled_back, state_of
+from neuroforge.storage.prompt_uses import add_uses, read_uses
 from neuroforge.storage.schema import prompt_aliases, prompts, prompts_head
 
 
@@ -60,9 +63,9 @@ class SqlPrompts:
         """As PromptStore."""
         with self.database.read() as connection:
             rows = connection.execute(select(prompts)).all()
-            named = _all_named(connection)
+            named, uses = _all_named(connection), read_uses(connection)
         # Sorted here: PostgreSQL's order of text depends on its locale.
-        return tuple(self._entry(row, named) for row in sorted(rows, key=lambda row: (row.name, -row.version)))
+        return tuple(self._entry(row, named, uses) for row in sorted(rows, key=lambda row: (row.name, -row.version)))
 
     def promote_prompt(self, name: str, promotion: PromptPromotion) -> PromptEntry:
         """As PromptStore."""
@@ -89,6 +92,11 @@ class SqlPrompts:
             self._settle(connection, (name, alias), before, after, ("rolled_back", note))
             connection.execute(prompts_head.update().values(revision=revision + 1))
             return self._find(connection, name, after.version)
+
+    def add_uses(self, uses: Sequence[PromptUse]) -> None:
+        """Add what requests came to."""
+        if uses:
+            add_uses(self.database, uses)
 
     def _version(self, connection: Connection, name: str, promotion: PromptPromotion, before: Named | None) -> int:
         """The kept version that is promoted: found, or added."""
@@ -139,9 +147,11 @@ class SqlPrompts:
             connection.execute(prompts.update().where(prompts.c.seq == row.seq).values(state=state, **changes))
 
     def _find(self, connection: Connection, name: str, version: int) -> PromptEntry:
-        return self._entry(_row(connection, name, version), _all_named(connection))
+        return self._entry(_row(connection, name, version), _all_named(connection), read_uses(connection))
 
-    def _entry(self, row: Row[Any], named: dict[tuple[str, str], Named]) -> PromptEntry:
+    def _entry(
+        self, row: Row[Any], named: dict[tuple[str, str], Named], uses: dict[PromptTag, PromptCounts]
+    ) -> PromptEntry:
         mine = {alias: one for (name, alias), one in sorted(named.items()) if name == row.name}
         return PromptEntry(
             release=self._release(row),
@@ -150,6 +160,8 @@ class SqlPrompts:
             state=row.state,
             applied_at_s=row.applied_at_s,
             note=row.note,
+            answers=uses.get(PromptTag(name=row.name, version=row.version), PromptCounts()),
+            shadows=uses.get(PromptTag(name=row.name, version=row.version, is_shadow=True), PromptCounts()),
         )
 
     def _release(self, row: Row[Any]) -> PromptRelease:

@@ -220,6 +220,20 @@ prompt_aliases = Table(
 )
 """`trail`: the versions that it named before, oldest first, as a JSON list; a rollback takes from its end."""
 
+prompt_uses = Table(
+    "nf_prompt_uses",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("is_shadow", Integer, primary_key=True),
+    Column("n_requests", BigInteger, nullable=False),
+    Column("n_failures", BigInteger, nullable=False),
+    Column("latency_s", Double, nullable=False),
+    Column("n_prompt_tokens", BigInteger, nullable=False),
+    Column("n_completion_tokens", BigInteger, nullable=False),
+)
+"""The sums of a PromptCounts, of requests that the version answered (0) or was asked beside (1)."""
+
 prompts_head = Table(
     "nf_prompts_head",
     metadata,

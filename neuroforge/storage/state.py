@@ -52,6 +52,7 @@ class StateExchange:
             keys = self._live_keys()  # before the append: a failure after it would make the caller log twice
             is_newest = report.prompts_revision == self._store.prompts.revision()
             prompts = None if is_newest else self._store.prompts.snapshot()
+            self._store.prompts.add_uses(report.prompt_uses)
             self._store.append(report.audit)
             self._take(report)
             usage = self._usage_elsewhere(report.replica_id)

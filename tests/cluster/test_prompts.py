@@ -82,16 +82,11 @@ def test_a_shadow_is_asked_beside_and_its_answer_goes_to_nobody(gateway: Running
     admin.prompts.promote(release("beside", "One: {{ query }}"))
     admin.prompts.promote(release("beside", "Two: {{ query }}"), shadow_share=1.0)
 
-    def asked() -> float:
-        metrics = httpx2.get(
-            f"{gateway.base_url}/metrics", headers={"authorization": f"Bearer {gateway.admin_key}"}, timeout=60
-        ).text
-        lines = [one for one in metrics.splitlines() if "prompt_shadows_total{" in one and 'result="asked"' in one]
-        return sum(float(one.rpartition(" ")[2]) for one in lines)
-
-    before = asked()
     assert answered_by(gateway, "prompt:beside") == "beside@1"
-    until(lambda: asked() > before, "the shadow was asked", 30)
+    until(lambda: admin.prompts.get("beside", 2).shadows.n_requests == 1, "the shadow was asked", 30)
+    (shadow, live) = admin.prompts.list("beside")
+    assert (shadow.state, shadow.answers.n_requests, live.answers.n_requests) == ("shadow", 0, 1)
+    assert shadow.shadows.n_prompt_tokens > 0
     assert admin.prompts.promote_version("beside", 2).state == "live"
     until(lambda: answered_by(gateway, "prompt:beside") == "beside@2", "the shadow answers", 2)
 

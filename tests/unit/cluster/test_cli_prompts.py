@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from neuroforge.contracts.prompt_serving import PromptDiff
-from neuroforge.contracts.prompts import PromptEntry, PromptProgram
+from neuroforge.contracts.prompts import PromptCounts, PromptEntry, PromptProgram
 from neuroforge.contracts.rules import Estimate
 from neuroforge.prompts.program import to_yaml
 from tests.unit.cluster.cli_runner import Cli, cells
@@ -24,6 +24,7 @@ LIVE = PromptEntry(
     ),
     state="live",
     aliases=("production", "staging"),
+    answers=PromptCounts(n_requests=5, n_failures=1, latency_s=3.0, n_prompt_tokens=80, n_completion_tokens=20),
 )
 SHADOW = PromptEntry(
     release=release(("user", "{{ query }}"), version=3), state="shadow", shadow_of=("production",), note="seen"
@@ -65,6 +66,7 @@ def test_show_tells_what_became_of_it_and_what_it_serves(cli: Cli, gateway: Loop
         "models: small",
         "tracked as: prompts:/sense/2",
         "data_hash: abc",
+        "answered: 5 requests, 1 failed; an answer took 0.75 s, 20 prompt tokens and 5 more",
         "",
         "[user]",
         "Q: {{ query }}",

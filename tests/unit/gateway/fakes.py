@@ -348,27 +348,28 @@ class Gateway:
     wall_clock: FakeClock = field(default_factory=lambda: FakeClock(600.0))
 
     def build(self, **options: Any) -> FastAPI:
+        return build_app(self.parts(**options))
+
+    def parts(self, **options: Any) -> GatewayParts:
         chosen = {"replica_id": "g1", "version": "0.0", "exchange_interval_s": 3600.0, "decision_poll_s": 0, **options}
-        return build_app(
-            GatewayParts(
-                options=GatewayOptions(**chosen),
-                orchestrator=self.orchestrator,
-                tasks=self.tasks,
-                fleet_view=self.fleet_view,
-                fleet=self.fleet,
-                state=self.state,
-                learner=self.learner,
-                rules=self.rules,
-                live_tests=self.live_tests,
-                data=self.data,
-                prompts=self.prompts,
-                experiments=self.experiments,
-                prompt_runs=self.prompt_runs,
-                metrics=self.metrics,
-                metrics_source=FakeMetricsSource(),
-                clock=self.clock,
-                wall_clock=self.wall_clock,
-            )
+        return GatewayParts(
+            options=GatewayOptions(**chosen),
+            orchestrator=self.orchestrator,
+            tasks=self.tasks,
+            fleet_view=self.fleet_view,
+            fleet=self.fleet,
+            state=self.state,
+            learner=self.learner,
+            rules=self.rules,
+            live_tests=self.live_tests,
+            data=self.data,
+            prompts=self.prompts,
+            experiments=self.experiments,
+            prompt_runs=self.prompt_runs,
+            metrics=self.metrics,
+            metrics_source=FakeMetricsSource(),
+            clock=self.clock,
+            wall_clock=self.wall_clock,
         )
 
     @asynccontextmanager

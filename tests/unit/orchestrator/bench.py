@@ -114,7 +114,7 @@ class Bench:
             limits=OrchestratorLimits(**limits),
             sleep=self.clock.sleep,
             rng=random.Random(0),
-            on_outcome=self.outcomes.append,
+            on_outcome=lambda _decision, outcome: self.outcomes.append(outcome),
             metrics=self.metrics,
             **more,
         )

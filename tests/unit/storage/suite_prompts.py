@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from neuroforge.contracts.experiments import Decoding
-from neuroforge.contracts.prompt_serving import PromptAlias, PromptPromotion, content_hash_of
-from neuroforge.contracts.prompts import PromptEntry, PromptMessage, PromptRelease
+from neuroforge.contracts.prompt_serving import PromptAlias, PromptPromotion, PromptUse, content_hash_of
+from neuroforge.contracts.prompts import PromptCounts, PromptEntry, PromptMessage, PromptRelease
+from neuroforge.contracts.routing import PromptTag
 from neuroforge.errors import ConflictError, NotFound, StorageError
 from neuroforge.storage.prompts import SqlPrompts
 from neuroforge.storage.store import SqlStore
@@ -165,6 +166,20 @@ class TestPrompts:
         with ThreadPoolExecutor(max_workers=8) as pool:
             assert sorted(pool.map(one, range(8))) == [1, 2, 3, 4, 5, 6, 7, 8]
         assert [version for version, state in states(stores[0]) if state == "live"] == [8]
+
+    def test_what_requests_came_to_is_summed_by_version_and_apart_for_shadows(self, prompts: SqlPrompts) -> None:
+        promote(prompts, "1")
+        promote(prompts, "2", shadow_share=0.5)
+        one = PromptCounts(n_requests=3, n_failures=1, latency_s=0.5, n_prompt_tokens=20, n_completion_tokens=8)
+        first, second = PromptTag(name="sense", version=1), PromptTag(name="sense", version=2, is_shadow=True)
+        prompts.add_uses((PromptUse(tag=first, counts=one), PromptUse(tag=second, counts=one)))
+        prompts.add_uses((PromptUse(tag=first, counts=one),))
+
+        newer, older = prompts.list_prompts()
+        assert (newer.answers, newer.shadows) == (PromptCounts(), one)
+        assert older.answers == PromptCounts(
+            n_requests=6, n_failures=2, latency_s=1.0, n_prompt_tokens=40, n_completion_tokens=16
+        )
 
     def test_an_unreadable_release_is_named(self, prompts: SqlPrompts) -> None:
         promote(prompts, "1")

@@ -1,4 +1,4 @@
-"""Prompt releases, the aliases that name them, and the revision of it all."""
+"""Prompt releases, the aliases that name them, what their requests came to, and the revision of it all."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Create the three tables and the head's only row."""
+    """Create the four tables and the head's only row."""
     op.create_table(
         "nf_prompts",
         sa.Column("seq", sa.Integer, primary_key=True),
@@ -28,6 +28,17 @@ def upgrade() -> None:
         sa.Column("trail", sa.Text, nullable=False),
         sa.Column("shadow_version", sa.Integer),
         sa.Column("shadow_share", sa.Double, nullable=False),
+    )
+    op.create_table(
+        "nf_prompt_uses",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("version", sa.Integer, primary_key=True),
+        sa.Column("is_shadow", sa.Integer, primary_key=True),
+        sa.Column("n_requests", sa.BigInteger, nullable=False),
+        sa.Column("n_failures", sa.BigInteger, nullable=False),
+        sa.Column("latency_s", sa.Double, nullable=False),
+        sa.Column("n_prompt_tokens", sa.BigInteger, nullable=False),
+        sa.Column("n_completion_tokens", sa.BigInteger, nullable=False),
     )
     op.create_table(
         "nf_prompts_head",
