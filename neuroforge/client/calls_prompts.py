@@ -4,8 +4,8 @@ from typing import Literal
 from urllib.parse import urlencode
 
 from neuroforge.client.calls import Call, as_contract, as_contracts, quoted
-from neuroforge.contracts.prompt_serving import PromptDiff, PromptPromotion
-from neuroforge.contracts.prompts import PromptEntry
+from neuroforge.contracts.prompt_serving import PromptDiff
+from neuroforge.contracts.prompts import PromptEntry, PromptRelease
 
 PATH = "/admin/v1/prompts"
 ExportFormat = Literal["yaml", "json", "text"]
@@ -35,9 +35,12 @@ def export_prompt(name: str, which: str | int, form: ExportFormat) -> Call[str]:
     return Call("GET", f"{PATH}/{quoted(name)}/export?{query}", bytes.decode)
 
 
-def promote_prompt(name: str, promotion: PromptPromotion) -> Call[PromptEntry]:
-    """POST /admin/v1/prompts/{name}/promote."""
-    body = promotion.model_dump(mode="json", exclude_unset=True)
+def promote_prompt(name: str, what: PromptRelease | int, alias: str, shadow_share: float | None) -> Call[PromptEntry]:
+    """POST /admin/v1/prompts/{name}/promote; `what` is a new release or a kept version. The server checks the rest."""
+    given = (
+        {"version": what} if isinstance(what, int) else {"release": what.model_dump(mode="json", exclude_unset=True)}
+    )
+    body = {**given, "alias": alias, "shadow_share": shadow_share}
     return Call("POST", f"{PATH}/{quoted(name)}/promote", _READ, body)
 
 

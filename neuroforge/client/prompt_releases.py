@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from neuroforge.client import calls_prompts as calls
 from neuroforge.client.calls import Call
 from neuroforge.client.calls_prompts import ExportFormat
-from neuroforge.contracts.prompt_serving import PRODUCTION, PromptDiff, PromptPromotion
+from neuroforge.contracts.prompt_serving import PRODUCTION, PromptDiff
 from neuroforge.contracts.prompts import PromptEntry, PromptRelease
 
 T = TypeVar("T")
@@ -44,15 +44,13 @@ class PromptReleases:
             RequestError, ConflictError: It cannot be served, or there is nothing for a shadow to stand beside.
             StorageError: MLflow or the store refused; nothing has changed.
         """
-        promotion = PromptPromotion(release=release, alias=alias, shadow_share=shadow_share)
-        return self._sent(calls.promote_prompt(release.name, promotion))
+        return self._sent(calls.promote_prompt(release.name, release, alias, shadow_share))
 
     def promote_version(
         self, name: str, version: int, alias: str = PRODUCTION, shadow_share: float | None = None
     ) -> PromptEntry:
         """As `promote`, of a version that is kept already. Raises NotFound."""
-        promotion = PromptPromotion(version=version, alias=alias, shadow_share=shadow_share)
-        return self._sent(calls.promote_prompt(name, promotion))
+        return self._sent(calls.promote_prompt(name, version, alias, shadow_share))
 
     def rollback(self, name: str, alias: str = PRODUCTION, version: int | None = None) -> PromptEntry:
         """Take the alias's last change back, or all until it names `version` again; returns what it names now.
@@ -93,15 +91,13 @@ class AsyncPromptReleases:
         self, release: PromptRelease, alias: str = PRODUCTION, shadow_share: float | None = None
     ) -> PromptEntry:
         """As the blocking client."""
-        promotion = PromptPromotion(release=release, alias=alias, shadow_share=shadow_share)
-        return await self._sent(calls.promote_prompt(release.name, promotion))
+        return await self._sent(calls.promote_prompt(release.name, release, alias, shadow_share))
 
     async def promote_version(
         self, name: str, version: int, alias: str = PRODUCTION, shadow_share: float | None = None
     ) -> PromptEntry:
         """As the blocking client."""
-        promotion = PromptPromotion(version=version, alias=alias, shadow_share=shadow_share)
-        return await self._sent(calls.promote_prompt(name, promotion))
+        return await self._sent(calls.promote_prompt(name, version, alias, shadow_share))
 
     async def rollback(self, name: str, alias: str = PRODUCTION, version: int | None = None) -> PromptEntry:
         """As the blocking client."""
