@@ -2,12 +2,12 @@
 
 import hashlib
 import re
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from neuroforge.contracts.base import Contract
-from neuroforge.contracts.prompts import PROMPT_NAME, PromptCounts, PromptReference, PromptRelease
+from neuroforge.contracts.prompts import PROMPT_NAME, AliasName, PromptCounts, PromptReference, PromptRelease
 from neuroforge.contracts.routing import PromptTag
 from neuroforge.errors import RequestError
 
@@ -16,17 +16,7 @@ PRODUCTION = "production"
 MODEL_PREFIX = "prompt:"
 """Of `model` in a request that asks for a prompt: `prompt:name`, `prompt:name@alias`, `prompt:name@3`."""
 _NAME = re.compile(PROMPT_NAME)
-_RESERVED = re.compile(r"latest|v?[0-9]+")
 _GIVEN_BY_THE_STORE = {"version", "content_hash", "tracked_as", "created_at_s"}
-
-
-def _is_free(alias: str) -> str:
-    if _RESERVED.fullmatch(alias):
-        raise ValueError(f"{alias!r} reads as a version: take a word such as {PRODUCTION!r} or 'staging'")
-    return alias
-
-
-AliasName = Annotated[str, Field(pattern=PROMPT_NAME), AfterValidator(_is_free)]
 
 
 class PromptPromotion(Contract):

@@ -1,5 +1,6 @@
 """Prompts as programs (PromptProgram), what is searched (OptimizeConfig), what was found, and what is served."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -11,6 +12,7 @@ from neuroforge.contracts.rules import Estimate
 from neuroforge.contracts.scores import ScorerName
 
 PROMPT_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+_READS_AS_VERSION = re.compile(r"latest|v?[0-9]+")
 Delimiter = Literal["blank", "markdown", "xml", "hash"]
 """How sections are kept apart: an empty line, `## Title`, `<title>...</title>`, or `### Title`."""
 DemonstrationStyle = Literal["turns", "text"]
@@ -33,7 +35,15 @@ def _with_plain_newlines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def _is_no_version(alias: str) -> str:
+    if _READS_AS_VERSION.fullmatch(alias):
+        raise ValueError(f"{alias!r} reads as a version: take a word such as 'production' or 'staging'")
+    return alias
+
+
 Words = Annotated[str, AfterValidator(_with_plain_newlines)]
+AliasName = Annotated[str, Field(pattern=PROMPT_NAME), AfterValidator(_is_no_version)]
+"""What callers name a version of a prompt by: `prompt:name@alias`."""
 
 
 class Demonstration(Contract):
@@ -180,7 +190,7 @@ class OptimizeConfig(Contract):
     concurrency: int | None = Field(default=None, ge=1, le=1024)
     promote: bool = True
     """Register the winner if it is proven, and let `alias` name it."""
-    alias: str = Field(default="production", pattern=PROMPT_NAME)
+    alias: AliasName = "production"
 
     @model_validator(mode="after")
     def _has_one_seed(self) -> Self:
@@ -208,7 +218,7 @@ class PromptMessage(Contract):
     """One message of a release; its content is a template."""
 
     role: Literal["system", "user", "assistant"]
-    content: str
+    content: Words
     """Jinja2 (sandboxed, strict) over the caller's variables."""
 
 
