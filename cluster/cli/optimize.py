@@ -139,4 +139,6 @@ def print_result(result: "OptimizationResult", directory: Path) -> None:
         typer.echo(f"registered: {release.name} version {release.version}, {', '.join(result.registered.aliases)}")
     if result.tracked_at is not None:
         typer.echo(f"tracked: {result.tracked_at}")
-    typer.echo(f"report: {directory / REPORT}")
+    typer.echo(f"written: {directory}")
+    if (directory / REPORT).exists():
+        typer.echo(f"report: {directory / REPORT}")

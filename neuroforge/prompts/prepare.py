@@ -18,6 +18,8 @@ from neuroforge.prompts.space import FEW_LABELS, kind_of
 SPLITS = ("search", "selection", "test")
 FEWEST_ITEMS = {"search": 5, "selection": 5, "test": 10}
 """With fewer nothing could be shown, whatever the prompt."""
+MAX_NAMED = 5
+"""Pairs that a message names."""
 LONGEST_QUESTION = 1500
 """Characters of an item that is shown as an example."""
 
@@ -102,14 +104,20 @@ def _scored_by(config: OptimizeConfig, items: Sequence[DatasetItem]) -> tuple[Da
 
 
 def _check_contradictions(items: Sequence[DatasetItem]) -> None:
-    answers: dict[str, tuple[str, ...]] = {}
+    first: dict[str, DatasetItem] = {}
+    pairs = []
     for item in items:
-        text = " ".join(item.query.split())
-        if answers.setdefault(text, item.references) != item.references:
-            raise DataError(
-                f"the question of item {item.id!r} stands twice with different answers "
-                f"({', '.join(answers[text])} and {', '.join(item.references)}): keep one"
+        before = first.setdefault(" ".join(item.query.split()).casefold(), item)
+        if set(before.references) != set(item.references):
+            pairs.append(
+                f"{before.id!r} ({', '.join(before.references)}) and {item.id!r} ({', '.join(item.references)})"
             )
+    if pairs:
+        more = f", and {len(pairs) - MAX_NAMED} pairs more" if len(pairs) > MAX_NAMED else ""
+        raise DataError(
+            f"the same question stands twice with different answers: items {'; '.join(pairs[:MAX_NAMED])}{more}: keep "
+            "one of each"
+        )
 
 
 def _check_verbalizer(seed: PromptProgram, items: Sequence[DatasetItem]) -> None:

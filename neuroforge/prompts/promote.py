@@ -1,21 +1,13 @@
 """Winner and seed on fresh items -> whether the winner takes the seed's place. The only way a prompt is promoted."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from neuroforge.contracts.base import Contract
-from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.contracts.rules import Estimate
 from neuroforge.errors import DataError
-from neuroforge.prompts.render import to_text
 from neuroforge.statistics.paired import compare_paired
-
-COPIED_WORDS = 12
-"""So many words in a row from a training item, outside the demonstrations, are copied text."""
-_WORD = re.compile(r"\w+")
 
 
 class Verdict(Contract):
@@ -84,29 +76,3 @@ def judge_winner(
         n_items=len(common),
         sentence=f"{scores}: {told}; {end}",
     )
-
-
-def find_leaks(program: PromptProgram, test: Sequence[DatasetItem], training: Sequence[DatasetItem]) -> tuple[str, ...]:
-    """Return what in the prompt gives answers away: test items shown as examples, and training text copied into it."""
-    found = []
-    by_text = {_normalised(item.query): item.id for item in test}
-    test_ids = {item.id for item in test}
-    for shown in program.demonstrations:
-        if shown.item_id in test_ids or _normalised(shown.question) in by_text:
-            leaked = shown.item_id if shown.item_id in test_ids else by_text[_normalised(shown.question)]
-            found.append(f"the test item {leaked!r} is shown as an example")
-    bare = PromptProgram(**{**dict(program), "demonstrations": ()})
-    prompt = _runs(to_text(bare))
-    for item in (*training, *test):
-        if prompt & _runs(item.query):
-            found.append(f"{COPIED_WORDS} words in a row of the item {item.id!r} stand in the prompt")
-    return tuple(found)
-
-
-def _normalised(text: str) -> str:
-    return " ".join(_WORD.findall(text.casefold()))
-
-
-def _runs(text: str) -> set[tuple[str, ...]]:
-    words = _WORD.findall(text.casefold())
-    return {tuple(words[start : start + COPIED_WORDS]) for start in range(len(words) - COPIED_WORDS + 1)}

@@ -5,9 +5,10 @@ import numpy as np
 from neuroforge.contracts.prompts import OptimizeConfig, PromptCandidate
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolve import PromptEvolutionEngine
+from neuroforge.prompts.leaks import find_leaks
 from neuroforge.prompts.prepare import Prepared
 from neuroforge.prompts.program import program_id
-from neuroforge.prompts.promote import Verdict, find_leaks, judge_winner
+from neuroforge.prompts.promote import Verdict, judge_winner
 from neuroforge.prompts.purse import N_FINALISTS
 
 
@@ -29,15 +30,15 @@ async def prove_winner(
 ) -> Verdict:
     """Return what the test items say; this is the only look at them."""
     test = prepared.splits["test"]
-    leaks = find_leaks(winner.program, test, prepared.splits["search"])
+    leaks = find_leaks((winner.program, prepared.seed), test, prepared.splits["search"])
     if winner.id == program_id(prepared.seed):
         return Verdict(
             is_promoted=False,
             improvement=None,
             sentence="on items that the search had not seen nothing was better than the seed: the seed stays",
-            warnings=leaks,
+            warnings=leaks.warnings,
         )
-    ids = tuple(item.id for item in test)
+    ids = tuple(item.id for item in test if item.id not in leaks.test_ids)
     mine = await evaluator.results_of(winner.program, ids)
     seeds = await evaluator.results_of(prepared.seed, ids)
     verdict = judge_winner(
@@ -47,4 +48,4 @@ async def prove_winner(
         config.alpha,
         np.random.default_rng(config.seed),
     )
-    return Verdict(**{**dict(verdict), "warnings": leaks})
+    return Verdict(**{**dict(verdict), "warnings": leaks.warnings})

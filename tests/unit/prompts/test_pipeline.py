@@ -12,7 +12,7 @@ from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import Budget
 from neuroforge.contracts.models import Price
 from neuroforge.contracts.prompt_progress import OptimizeProgress
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
+from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, PromptProgram
 from neuroforge.contracts.scores import Score
 from neuroforge.errors import ConflictError, DataError
 from neuroforge.prompts.ask import Target
@@ -250,6 +250,13 @@ async def test_another_configuration_in_the_same_directory_is_refused(tmp_path: 
     [
         ({}, 12, r"12 examples leave 3 for the split 'selection', which needs 5: give about 8 more"),
         ({"budget": Budget(max_calls=50)}, 120, r"budget.max_calls is 50, .* may take 140: raise it to that or more"),
+        (
+            {"budget": Budget(max_tokens=900)},
+            120,
+            r"budget.max_tokens is 900, .* raise it to that or more",
+        ),
+        ({"program": PromptProgram(instruction="Do it.", input_template="{{ qery }}"), "prompt": None}, 120, "'qery'"),
+        ({"prompt": " "}, 120, "the prompt is empty"),
         ({"strategy": "nas"}, 120, "'nas' cannot be run yet"),
         ({"prompt": "Do it."}, 120, "does not say where the question goes"),
         ({"prompt": "Do {{ query }} with {{ tool }}"}, 120, "'tool' is undefined"),
@@ -265,7 +272,7 @@ async def test_what_cannot_be_is_told_before_a_call(tmp_path: Path, changes: dic
 
 
 async def test_one_question_with_two_answers_is_refused(tmp_path: Path) -> None:
-    twice = [*items(), DatasetItem(id="x", dataset="d", query="q1", scorer="exact", references=("no",))]
+    twice = [*items(), DatasetItem(id="x", dataset="d", query=" Q1", scorer="exact", references=("no",))]
 
-    with pytest.raises(DataError, match=r"item 'x' stands twice with different answers \(yes and no\)"):
+    with pytest.raises(DataError, match=r"stands twice with different answers: items 'i1' \(yes\) and 'x' \(no\)"):
         await core(Tutor()).optimize_prompt(config(), twice, tmp_path)

@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.prompts import Demonstration, PromptProgram
-from neuroforge.prompts.promote import find_leaks, judge_winner
+from neuroforge.prompts.promote import judge_winner
 
 
 def scores(values: list[float | None]) -> dict[str, float | None]:
@@ -75,24 +73,3 @@ def test_a_prompt_that_is_no_better_is_seldom_promoted() -> None:
         n_promoted += judge_winner(scores(list(one)), scores(list(other)), {}, 0.05, rng).is_promoted
 
     assert n_promoted / 500 <= 0.05 + 3 * (0.05 * 0.95 / 500) ** 0.5
-
-
-def item(item_id: str, query: str) -> DatasetItem:
-    return DatasetItem(id=item_id, dataset="d", query=query, scorer="exact", references=("a",))
-
-
-def test_a_test_item_among_the_examples_is_a_leak_by_id_and_by_text() -> None:
-    test = [item("t1", "What is 2 + 2?"), item("t2", "Other")]
-    by_id = PromptProgram(demonstrations=(Demonstration(question="x", answer="a", item_id="t2"),))
-    by_text = PromptProgram(demonstrations=(Demonstration(question="what is 2+2", answer="4"),))
-
-    assert find_leaks(by_id, test, []) == ("the test item 't2' is shown as an example",)
-    assert find_leaks(by_text, test, []) == ("the test item 't1' is shown as an example",)
-    assert find_leaks(PromptProgram(instruction="Add."), test, []) == ()
-
-
-def test_training_text_copied_into_the_prompt_is_told() -> None:
-    text = "one two three four five six seven eight nine ten eleven twelve thirteen"
-    copied = PromptProgram(instruction=f"Remember: {text}.")
-
-    assert "of the item 's1' stand in the prompt" in find_leaks(copied, [], [item("s1", text)])[0]
