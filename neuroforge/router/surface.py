@@ -110,4 +110,5 @@ def _measure_characters(text: str) -> list[float]:
     is_space = (codes <= 32) | (codes == 160)
     is_accented = (codes >= 0xC0) & (codes < 0x250)
     scripts = [(codes >= low) & (codes < high) for low, high in _SCRIPTS.values()]
-    return [float(mask.mean()) for mask in (is_digit, is_upper, is_letter, is_space, is_accented, *scripts)]
+    masks = (is_digit, is_upper, is_letter, is_space, is_accented, *scripts)
+    return [np.count_nonzero(mask) / len(codes) for mask in masks]  # `mask.mean()` takes ten times as long

@@ -16,7 +16,7 @@ from neuroforge.errors import DataError
 from neuroforge.router.fit.model import FittedRouter
 from neuroforge.router.surface import SURFACE_NAMES
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 DESCRIPTION, ARRAYS = "router.json", "router.safetensors"
 
 

@@ -31,6 +31,8 @@ VIEWS: dict[View, tuple[tuple[int, ...], float]] = {
     "marks": ((1,), MARKS_WIDTH),
 }
 """Parts of a point (embedding, marks, tokens) whose squared distances add up, and the width."""
+TOKENS = 2
+"""The part of a point that is mostly zeros."""
 N_LEXICAL = 256
 """Dimensions that a text's token counts are hashed into: what the mean of token vectors blurs."""
 LEXICAL_WEIGHT = 0.5
@@ -93,7 +95,11 @@ class Kernel:
         for part in parts:
             columns, landmarks, squares = self._parts[part]
             own = points[:, columns]
-            squared = own @ landmarks.T
+            if part == TOKENS and len(own) == 1:
+                used = np.flatnonzero(own[0])
+                squared = own[:, used] @ landmarks[used]
+            else:
+                squared = own @ landmarks
             squared *= -2
             squared += squares
             squared += (own**2).sum(axis=1, dtype=np.float32)[:, None]
@@ -102,13 +108,16 @@ class Kernel:
 
     @cached_property
     def _parts(self) -> tuple[tuple[slice, Points, Points], ...]:
-        """Columns, landmarks and their squared lengths by part: each product then reads memory in one stretch."""
+        """Columns, landmarks (n_columns, n_landmarks) and their squared lengths by part, each in one stretch of memory.
+
+        A single question has some 15 different tokens: only their columns of the landmarks are read.
+        """
         width = self.landmarks.shape[1]
         borders = (0, width - N_LEXICAL - N_SURFACE, width - N_LEXICAL, width)
         parts = []
         for start, stop in pairwise(borders):
-            landmarks = np.ascontiguousarray(self.landmarks[:, start:stop])
-            parts.append((slice(start, stop), landmarks, (landmarks**2).sum(axis=1, dtype=np.float32)))
+            landmarks = np.ascontiguousarray(self.landmarks[:, start:stop].T)
+            parts.append((slice(start, stop), landmarks, (landmarks**2).sum(axis=0, dtype=np.float32)))
         return tuple(parts)
 
 

@@ -78,6 +78,8 @@ class Certainty:
     bias: Floats
     values: Floats
     """(n_directions,), spread of the training rows along each."""
+    rest: float
+    """Spread that is assumed along every other direction."""
     penalty: float
 
 
@@ -155,10 +157,8 @@ class FittedRouter:
         certainty = self.certainty
         squared = (whole @ certainty.weights + certainty.bias) ** 2
         known = squared @ (1 / (certainty.values + certainty.penalty))
-        unknown = np.maximum(1 - squared.sum(axis=1), 0) / (
-            certainty.penalty + (certainty.values.min() if len(certainty.values) else 0.0)
-        )
-        return np.asarray(known + unknown, dtype=np.float64)
+        others = np.maximum(1 - squared.sum(axis=1), 0) / (certainty.rest + certainty.penalty)
+        return np.asarray(known + others, dtype=np.float64)
 
 
 def combine(bases: list[Floats], probabilities: Floats, common: Floats, difference: Floats) -> Floats:
@@ -172,6 +172,6 @@ def combine(bases: list[Floats], probabilities: Floats, common: Floats, differen
     total = np.zeros_like(bases[0])
     weights = probabilities @ difference
     for base, of_common, of_difference in zip(bases, common, weights.T, strict=True):
-        shared = base.mean(axis=1, keepdims=True)
+        shared = base.sum(axis=1, keepdims=True) / base.shape[1]
         total += of_common * shared + of_difference[:, None] * (base - shared)
     return total

@@ -30,7 +30,9 @@ Progress = Callable[[str, int, int], None]
 
 PENALTIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 100.0, 300.0)
 WITHIN_TASKS: tuple[View, ...] = ("meaning", "marks")
-N_COMPONENTS, N_DIRECTIONS = 12, 128
+N_COMPONENTS, N_DIRECTIONS = 12, 32
+N_SPREAD = 128
+"""The direction of that rank tells how far the training rows spread along all those that are not kept."""
 EXTRACT_BATCH, N_STAGES = 2_048, 6
 
 
@@ -160,5 +162,6 @@ def _build_certainty(design: Design, penalty: float) -> Certainty:
         weights=np.ascontiguousarray(design.rotation[:, leading]),
         bias=-design.mean[leading],
         values=design.values[leading],
+        rest=float(design.values[-N_SPREAD:][0]) if len(design.values) else 0.0,
         penalty=penalty,
     )

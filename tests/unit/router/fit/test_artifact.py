@@ -69,7 +69,7 @@ def test_another_embedder_is_refused_with_both_hashes(
 def test_another_format_version_is_refused(tmp_path: Path, fitted: FittedRouter, embedder: StaticEmbedder) -> None:
     save_router(tmp_path / "router", fitted)
     change(tmp_path / "router", format_version=99)
-    with pytest.raises(DataError, match="format 99, this release reads 2"):
+    with pytest.raises(DataError, match="format 99, this release reads 3"):
         load_router(tmp_path / "router", embedder.sha256)
 
 

@@ -75,6 +75,14 @@ def test_the_views_multiply_to_the_whole(sight: Sight) -> None:
     assert (views.whole <= views.meaning + 1e-6).all()
 
 
+def test_a_question_by_itself_sees_what_it_sees_among_others(sight: Sight) -> None:
+    among = sight.kernel.similarities(sight.points)
+    for row in range(0, N, 25):
+        alone = sight.kernel.similarities(sight.points[row : row + 1])
+        for one, many in zip(alone, among, strict=True):
+            assert one[0] == pytest.approx(many[row], abs=1e-5)
+
+
 def test_unknown_targets_are_filled_by_what_similar_rows_lead_to_expect(sight: Sight) -> None:
     design = build_design(sight, np.arange(N))
     is_code = np.array([task == "code" for task in make_table(N).tasks])
