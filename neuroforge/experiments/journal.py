@@ -11,6 +11,7 @@ from neuroforge.contracts.experiments import CellReply
 from neuroforge.contracts.ports import Clock
 from neuroforge.errors import DataError
 from neuroforge.storage.append_log import AppendLog, wait_until_free
+from neuroforge.storage.sync_aside import SyncAside
 
 FOLDER = "journal"
 _OFFSET_BITS = 44
@@ -28,15 +29,17 @@ class ReplyJournal:
             ConflictError: Another process writes under this name.
             DiskFull: There is no room for the file.
         """
-        self._log = AppendLog(directory / FOLDER / f"{writer}.jsonl", clock)
+        self._sync = SyncAside()
+        self._log = AppendLog(directory / FOLDER / f"{writer}.jsonl", clock, self._sync)
 
     def append(self, replies: Sequence[CellReply]) -> None:
         """Keep them. Raises DiskFull: none of them is kept."""
         self._log.append(*(one.model_dump_json(exclude_defaults=True).encode() for one in replies))
 
     def close(self) -> None:
-        """Ask the disk for the rest."""
+        """Ask the disk for the rest, and wait for it."""
         self._log.close()
+        self._sync.close()
 
 
 class JournalIndex:
