@@ -26,9 +26,7 @@ from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiment_run import MatrixResult
 from neuroforge.contracts.experiments import DatasetSource, ExperimentConfig
 from neuroforge.experiments.run import ExperimentRunner, RunnerParts
-from tests.benchmarks import experiment_tokens
 from tests.benchmarks.figures import Figure, at_least, at_most
-from tests.benchmarks.run import ASSETS_HOME
 from tests.matrix_process import score
 
 LEAST_BUSY = 0.90
@@ -174,11 +172,9 @@ def cache(home: Path) -> list[Figure]:
 
 
 def throughput() -> list[Figure]:
-    """All that concerns speed; the real model last, on a server of its own."""
-    with tempfile.TemporaryDirectory(prefix="nf-bench-") as directory:
-        with own_ray():
-            figures = [*busy(Path(directory)), *large(Path(directory))]
-        return [*figures, *experiment_tokens.run(Path(directory) / "home", ASSETS_HOME.absolute())]
+    """All that concerns speed on an engine of fixed latency."""
+    with tempfile.TemporaryDirectory(prefix="nf-bench-") as directory, own_ray():
+        return [*busy(Path(directory)), *large(Path(directory))]
 
 
 def reuse() -> list[Figure]:

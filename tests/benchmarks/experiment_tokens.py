@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from neuroforge.assets.store import AssetStore
 from tests.benchmarks.engine import SPEC
 from tests.benchmarks.figures import Figure, at_least, median_ratio
 from tests.benchmarks.fixed_server import EMBEDDER
+from tests.benchmarks.run import ASSETS_HOME
 from tests.server import RunningServer, serving
 
 N_QUESTIONS, N_SLOTS, MAX_TOKENS = 32, 4, 96
@@ -31,8 +33,13 @@ def questions(block: int) -> list[str]:
     return [f"Tell a long story about {block * N_QUESTIONS + one} sheep." for one in range(N_QUESTIONS)]
 
 
-def run(home: Path, assets_home: Path) -> list[Figure]:
-    """Measure; see the module docstring."""
+def run() -> list[Figure]:
+    """Measure, on a server of its own; see the module docstring."""
+    with tempfile.TemporaryDirectory(prefix="nf-bench-") as directory:
+        return _compare(Path(directory) / "home", ASSETS_HOME.absolute())
+
+
+def _compare(home: Path, assets_home: Path) -> list[Figure]:
     store = AssetStore(assets_home)
     store.ensure(EMBEDDER)
     weights = store.ensure(SPEC.id)

@@ -5,7 +5,13 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.benchmarks import experiment_coverage, experiment_matrix, experiment_nulls, experiment_peeking
+from tests.benchmarks import (
+    experiment_coverage,
+    experiment_matrix,
+    experiment_nulls,
+    experiment_peeking,
+    experiment_tokens,
+)
 from tests.benchmarks.figures import Figure, print_figures, write_figures
 
 Driver = Callable[[], list[Figure]]
@@ -15,6 +21,7 @@ DRIVERS: dict[str, Driver] = {
     "peeking": experiment_peeking.run,
     "throughput": experiment_matrix.throughput,
     "cache": experiment_matrix.reuse,
+    "tokens": experiment_tokens.run,
 }
 
 
