@@ -80,6 +80,8 @@ class PromptShadow(Contract):
     tag: PromptTag
     body: Any = Field(repr=False)
     """OpenAI's."""
+    models: tuple[str, ...] = ()
+    """Who would answer it; empty = whoever answers."""
 
 
 class RoutingRequest(Contract):

@@ -95,7 +95,7 @@ class Prompting:
         except NeuroForgeError:  # what answers is not to fail because what nobody sees would
             self.metrics.count(LEFT_OUT, tags={"prompt": tag.name, "version": str(tag.version)})
             return None
-        return PromptShadow(tag=tag, body=ask.body)
+        return PromptShadow(tag=tag, body=ask.body, models=ask.options.candidates or ())
 
 
 def _named(request: JsonObject) -> Named | None:

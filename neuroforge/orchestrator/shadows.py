@@ -37,7 +37,8 @@ class Shadows:
             asked = _asked_beside(routing, arm.model_id, live_test=arm)
             self._begin(SHADOWS, {"test": arm.test, "arm": arm.arm}, asked, request)
         if (shadow := routing.shadow) is not None:
-            asked = _asked_beside(routing, decision.model_id, prompt=shadow.tag)
+            is_same = not shadow.models or decision.model_id in shadow.models
+            asked = _asked_beside(routing, decision.model_id if is_same else shadow.models[0], prompt=shadow.tag)
             put = EngineRequest(**{**dict(request), "body": shadow.body})
             tags = {"prompt": shadow.tag.name, "version": str(shadow.tag.version)}
             self._begin(PROMPT_SHADOWS, tags, asked, put)

@@ -241,13 +241,14 @@ async def test_a_route_question_is_put_by_the_prompt_too() -> None:
 
 
 async def test_a_shadow_is_put_beside_for_its_share_of_the_aliass_requests() -> None:
-    other = release(("user", "Q: {{ query }}"), version=2)
+    other = release(("user", "Q: {{ query }}"), version=2, models=("gone", "big"))
     held = holding(FIRST, other, shadow_version=2, shadow_share=1.0)
     gateway, _ = await asked(held)
     shadow = gateway.orchestrator.routings[0].shadow
     assert shadow is not None
     assert shadow.tag == PromptTag(name="sense", version=2, is_shadow=True)
     assert shadow.body["messages"] == [{"role": "user", "content": "Q: why?"}]
+    assert shadow.models == ("big",)
     by_version, _ = await asked(held, model="prompt:sense@1")
     assert by_version.orchestrator.routings[0].shadow is None
 

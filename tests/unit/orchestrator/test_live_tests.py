@@ -130,6 +130,17 @@ async def test_another_version_of_the_prompt_is_asked_of_the_same_model_after_th
     assert told == [{"prompt": "sense", "version": "2", "result": "asked"}]
 
 
+async def test_a_version_that_was_proven_on_other_models_is_asked_of_the_first_of_them() -> None:
+    bench = bench_with()
+    tag = PromptTag(name="sense", version=2, is_shadow=True)
+    shadow = PromptShadow(tag=tag, body={"messages": []}, models=("large", "other"))
+
+    await bench.run(bench.orchestrator.complete(asked(shadow=shadow), engine_request()))
+    await finish_shadows(bench)
+
+    assert bench.called == ["small", "large"]
+
+
 async def finish_shadows(bench: TimedBench) -> None:
     for task in list(bench.orchestrator._shadows.tasks):
         await bench.time.drive(task)
