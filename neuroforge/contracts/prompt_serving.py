@@ -2,21 +2,23 @@
 
 import hashlib
 import re
-from typing import Self
+from collections.abc import Iterable
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from neuroforge.contracts.base import Contract
 from neuroforge.contracts.prompts import PROMPT_NAME, AliasName, PromptCounts, PromptReference, PromptRelease
 from neuroforge.contracts.routing import PromptTag
-from neuroforge.errors import RequestError
+from neuroforge.errors import NotFound, RequestError
 
 PRODUCTION = "production"
 """The alias that is meant where none is named."""
 MODEL_PREFIX = "prompt:"
 """Of `model` in a request that asks for a prompt: `prompt:name`, `prompt:name@alias`, `prompt:name@3`."""
 _NAME = re.compile(PROMPT_NAME)
-_GIVEN_BY_THE_STORE = {"version", "content_hash", "tracked_as", "created_at_s"}
+GIVEN_WHEN_KEPT = {"version", "content_hash", "tracked_as", "created_at_s"}
+"""Fields of a release that are not its author's."""
 
 
 class PromptPromotion(Contract):
@@ -83,7 +85,25 @@ def content_hash_of(release: PromptRelease) -> str:
 
 def says_the_same(one: PromptRelease, other: PromptRelease) -> bool:
     """Whether two releases differ in nothing but what the store and the registry gave them."""
-    return one.model_dump(exclude=_GIVEN_BY_THE_STORE) == other.model_dump(exclude=_GIVEN_BY_THE_STORE)
+    return one.model_dump(exclude=GIVEN_WHEN_KEPT) == other.model_dump(exclude=GIVEN_WHEN_KEPT)
+
+
+def no_prompt(name: str, known: Iterable[str], **context: Any) -> NotFound:
+    """The error for a name that no prompt has; lists those that exist."""
+    names = sorted(set(known))
+    return NotFound(f"there is no prompt {name!r}; there are: {', '.join(names) or 'none'}", known=names, **context)
+
+
+def no_version(name: str, version: int, known: Iterable[int], **context: Any) -> NotFound:
+    """The error for a version that a prompt does not have."""
+    versions = ", ".join(map(str, sorted(known)))
+    return NotFound(f"prompt {name!r} has no version {version}; it has {versions}", **context)
+
+
+def no_alias(name: str, alias: str, known: Iterable[str], **context: Any) -> NotFound:
+    """The error for an alias that a prompt does not have."""
+    aliases = ", ".join(sorted(known)) or "none"
+    return NotFound(f"prompt {name!r} has no alias {alias!r}; it has {aliases}", **context)
 
 
 def read_reference(text: str, param: str | None = None) -> PromptReference:

@@ -6,12 +6,10 @@ from typing import Literal
 
 import yaml
 
-from neuroforge.contracts.prompt_serving import PRODUCTION, PromptDiff
+from neuroforge.contracts.prompt_serving import GIVEN_WHEN_KEPT, PRODUCTION, PromptDiff, no_alias, no_prompt, no_version
 from neuroforge.contracts.prompts import PromptEntry, PromptReference, PromptRelease
-from neuroforge.errors import NotFound
 
 ExportFormat = Literal["yaml", "json", "text"]
-_GIVEN_BY_THE_STORE = {"version", "content_hash", "tracked_as", "created_at_s"}
 
 
 def find_entry(entries: Sequence[PromptEntry], reference: PromptReference) -> PromptEntry:
@@ -22,18 +20,15 @@ def find_entry(entries: Sequence[PromptEntry], reference: PromptReference) -> Pr
     """
     mine = [one for one in entries if one.release.name == reference.name]
     if not mine:
-        known = ", ".join(sorted({one.release.name for one in entries})) or "none"
-        raise NotFound(f"there is no prompt {reference.name!r}; there are: {known}")
-    if reference.version is not None:
-        found = next((one for one in mine if one.release.version == reference.version), None)
-        told = f"version {reference.version}", ", ".join(str(one.release.version) for one in reversed(mine))
-    else:
-        alias = reference.alias or PRODUCTION
-        found = next((one for one in mine if alias in one.aliases), None)
-        told = f"alias {alias!r}", ", ".join(sorted(name for one in mine for name in one.aliases)) or "none"
-    if found is None:
-        raise NotFound(f"prompt {reference.name!r} has no {told[0]}; it has {told[1]}")
-    return found
+        raise no_prompt(reference.name, (one.release.name for one in entries))
+    alias, version = reference.alias or PRODUCTION, reference.version
+    for one in mine:
+        is_meant = alias in one.aliases if version is None else one.release.version == version
+        if is_meant:
+            return one
+    if version is not None:
+        raise no_version(reference.name, version, (one.release.version for one in mine))
+    raise no_alias(reference.name, alias, (name for one in mine for name in one.aliases))
 
 
 def diff_of(left: PromptRelease, right: PromptRelease) -> PromptDiff:
@@ -49,8 +44,8 @@ def export_of(release: PromptRelease, form: ExportFormat) -> str:
     if form == "text":
         return text_of(release)
     if form == "json":
-        return release.model_dump_json(indent=2, exclude=_GIVEN_BY_THE_STORE, exclude_defaults=True) + "\n"
-    content = release.model_dump(mode="json", exclude=_GIVEN_BY_THE_STORE, exclude_defaults=True)
+        return release.model_dump_json(indent=2, exclude=GIVEN_WHEN_KEPT, exclude_defaults=True) + "\n"
+    content = release.model_dump(mode="json", exclude=GIVEN_WHEN_KEPT, exclude_defaults=True)
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
 
 

@@ -4,10 +4,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from neuroforge.contracts.base import JsonObject
-from neuroforge.contracts.prompt_serving import PRODUCTION, PromptAlias, PromptSnapshot, content_hash_of
+from neuroforge.contracts.prompt_serving import (
+    PRODUCTION,
+    PromptAlias,
+    PromptSnapshot,
+    content_hash_of,
+    no_alias,
+    no_prompt,
+    no_version,
+)
 from neuroforge.contracts.prompts import PromptReference, PromptRelease
 from neuroforge.datasets.template import fill_in, names_in
-from neuroforge.errors import DataError, NotFound, RequestError, StorageError
+from neuroforge.errors import DataError, RequestError, StorageError
 
 PROMPT = "neuroforge.prompt"
 VARIABLES = f"{PROMPT}.variables"
@@ -91,19 +99,15 @@ class PromptShelf:
         """
         versions = self._releases.get(reference.name)
         if versions is None:
-            known = _listed(sorted(self._releases)) or "none"
-            raise NotFound(f"there is no prompt {reference.name!r}; there are: {known}", param=param)
+            raise no_prompt(reference.name, self._releases, param=param)
         if reference.version is not None:
             if reference.version not in versions:
-                known = _listed(sorted(versions))
-                told = f"prompt {reference.name!r} has no version {reference.version}; it has {known}"
-                raise NotFound(told, param=param)
+                raise no_version(reference.name, reference.version, versions, param=param)
             return self.served(reference.name, reference.version), None
         wanted, aliases = reference.alias or PRODUCTION, self._aliases.get(reference.name, {})
         alias = aliases.get(wanted)
         if alias is None:
-            known = _listed(sorted(aliases)) or "none"
-            raise NotFound(f"prompt {reference.name!r} has no alias {wanted!r}; it has {known}", param=param)
+            raise no_alias(reference.name, wanted, aliases, param=param)
         return self.served(alias.name, alias.version), alias
 
     def served(self, name: str, version: int) -> Served:

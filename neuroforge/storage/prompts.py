@@ -14,6 +14,9 @@ from neuroforge.contracts.prompt_serving import (
     PromptSnapshot,
     PromptUse,
     content_hash_of,
+    no_alias,
+    no_prompt,
+    no_version,
     says_the_same,
 )
 from neuroforge.contracts.prompts import PromptCounts, PromptEntry, PromptRelease, PromptState
@@ -201,19 +204,16 @@ def _row(connection: Connection, name: str, version: int) -> Row[Any]:
     row = connection.execute(select(prompts).where(prompts.c.name == name, prompts.c.version == version)).one_or_none()
     if row is not None:
         return row
-    versions = sorted(connection.scalars(select(prompts.c.version).where(prompts.c.name == name)))
+    versions = connection.scalars(select(prompts.c.version).where(prompts.c.name == name)).all()
     if not versions:
         raise _unknown_name(connection, name)
-    raise NotFound(f"prompt {name!r} has no version {version}; it has {', '.join(map(str, versions))}")
+    raise no_version(name, version, versions)
 
 
 def _unknown_name(connection: Connection, name: str) -> NotFound:
-    known = sorted(set(connection.scalars(select(prompts.c.name))))
-    return NotFound(f"there is no prompt {name!r}; there are: {', '.join(known) or 'none'}", known=known)
+    return no_prompt(name, connection.scalars(select(prompts.c.name)))
 
 
 def _unknown_alias(connection: Connection, name: str, alias: str) -> NotFound:
-    known = sorted(of for (one, of) in _all_named(connection) if one == name)
-    if not known:
-        return _unknown_name(connection, name)
-    return NotFound(f"prompt {name!r} has no alias {alias!r}; it has {', '.join(known)}", known=known)
+    known = [of for (one, of) in _all_named(connection) if one == name]
+    return no_alias(name, alias, known) if known else _unknown_name(connection, name)
