@@ -53,7 +53,7 @@ test: $(VENV)/.dev ## Unit, contract, cluster and end-to-end tests, with the sma
 test-services: $(VENV)/.dev ## The storage tests against a real PostgreSQL
 	$(BIN)/pytest -m services tests/services
 
-test-browser: $(VENV)/.dev ## The experiment report in a headless Chromium (not in `make test`: apt-get install chromium chromium-driver)
+test-browser: $(VENV)/.dev ## The reports in a headless Chromium (not in `make test`: apt-get install chromium chromium-driver)
 	$(BIN)/pytest -m browser tests/browser
 
 test-vllm: $(VENV)/.dev ## The vLLM engine on this CPU, in an environment of its own (several GB, minutes)
