@@ -1,4 +1,4 @@
-"""The real runner on Ray Data, beside a loaded fleet: killed at random moments, wholly or in part, and with a model that is down."""
+"""The real runner on Ray Data, beside a loaded fleet: it or what asks for it is killed, and a model is down."""
 
 from pathlib import Path
 
