@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from neuroforge.client import AsyncClient
 from neuroforge.contracts.experiments import CellRequest
 from neuroforge.contracts.ports import Clock
+from neuroforge.contracts.routing import AS_NAMED
 from neuroforge.experiments.hear import Heard, hear_stream, heard_labels
 
 CALL_TIMEOUT_S = 600.0
-_AS_NAMED = {"route": {"explore": False}}
-"""Live tests leave such requests alone: a cell is of the model that it names."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class GatewayCaller:
         if request.labels:
             return heard_labels(await self._client.label_logprobs(request.messages, request.labels, model_id))
         tools = {"tools": list(request.tools)} if request.tools else {}
-        chunks = self._client.stream(request.messages, model_id, neuroforge=_AS_NAMED, **tools, **request.parameters)
+        chunks = self._client.stream(request.messages, model_id, neuroforge=AS_NAMED, **tools, **request.parameters)
         return await hear_stream(chunks, self._clock)
 
     async def close(self) -> None:

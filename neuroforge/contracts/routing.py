@@ -13,6 +13,9 @@ from neuroforge.contracts.tasks import TaskProfile
 Policy = Literal["explicit", "auto", "auto:best", "auto:fast", "auto:cheap"]
 """explicit: the caller named the model; else the router picks: balanced, or for quality, speed or cost above all."""
 
+AS_NAMED: JsonObject = {"route": {"explore": False}}
+"""Field `neuroforge` of a request that live tests leave alone: what it is to measure is of the model that it names."""
+
 FilterReason = Literal[
     "capability",
     "context_length",

@@ -11,6 +11,7 @@ from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import LabelLogprobs
 from neuroforge.contracts.datasets import Answer, DatasetItem
 from neuroforge.contracts.ports import Clock
+from neuroforge.contracts.routing import AS_NAMED
 from neuroforge.contracts.scores import Score
 from neuroforge.datasets.journal import dump_settings
 from neuroforge.errors import EngineError, NeuroForgeError
@@ -18,8 +19,6 @@ from neuroforge.scoring.choice import score_label_logprobs
 
 MAX_ATTEMPTS = 3
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 20.0
-_AS_NAMED = {"route": {"explore": False}}
-"""Live tests leave such requests alone: an answer is of the model that it names."""
 _NOT_SENT = {"task", "group", "dataset", "paraphrase_of", "split", "fields"}
 _SENT_IF_USED = ("messages", "tools")
 """Left out where empty, so that cells of items without them keep the id that they had before these fields were."""
@@ -121,7 +120,7 @@ class Asker:
             temperature=self.settings.temperature,
             seed=self.settings.seed,
             max_tokens=self.settings.max_tokens or item.max_tokens,
-            neuroforge=_AS_NAMED,
+            neuroforge=AS_NAMED,
         )
         return _read(body)
 

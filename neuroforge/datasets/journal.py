@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from pydantic import ValidationError
-
 from neuroforge.contracts.datasets import Answer
 from neuroforge.contracts.ports import Clock
-from neuroforge.errors import DataError
 from neuroforge.storage.append_log import AppendLog
+from neuroforge.storage.log_lines import LineKind
+
+_LINES = LineKind(Answer, "answer", "write to another directory")
 
 
 class Journal:
@@ -70,17 +70,7 @@ def read_answers(path: Path) -> dict[str, Answer]:
     Raises:
         DataError: Names the line that is no answer.
     """
-    answers: dict[str, Answer] = {}
-    if not path.exists():
-        return answers
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
-        try:
-            answer = Answer.model_validate_json(line)
-        except ValidationError as error:
-            what = error.errors(include_url=False, include_input=False)[0]["msg"]
-            raise DataError(f"{path}: line {number} is no answer ({what}); write to another directory") from error
-        answers[answer.cell_id] = answer
-    return answers
+    return {answer.cell_id: answer for answer in _LINES.read(path)}
 
 
 def dump_settings(settings: dict[str, object]) -> str:

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from neuroforge.assets.disk import write_atomically
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import DatasetSource, ExperimentConfig
 from neuroforge.contracts.scores import ScorerName
@@ -17,6 +16,7 @@ from neuroforge.datasets.pipeline import Assets, Dataset, as_published, load_dat
 from neuroforge.datasets.sample import sample_stratified
 from neuroforge.datasets.split import select_split
 from neuroforge.errors import DataError, HashMismatch
+from neuroforge.storage.files import write_whole
 
 LEFT_OUT = "left_out.txt"
 """In the experiment's directory: rows that gave no item, one a line."""
@@ -74,7 +74,7 @@ def load_items(config: ExperimentConfig, assets: Assets, uploads: Uploads) -> Lo
 def write_left_out(problems: Sequence[str], directory: Path) -> None:
     """Keep which rows were left out, for the report."""
     if problems:
-        write_atomically(directory / LEFT_OUT, "".join(f"{' '.join(one.split())}\n" for one in problems))
+        write_whole(directory / LEFT_OUT, "".join(f"{' '.join(one.split())}\n" for one in problems).encode())
 
 
 def read_left_out(directory: Path) -> tuple[str, ...]:

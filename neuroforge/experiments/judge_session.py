@@ -12,6 +12,7 @@ from neuroforge.contracts.experiment_run import ExperimentPlan, RunStop
 from neuroforge.contracts.experiments import Judge
 from neuroforge.contracts.models import Price
 from neuroforge.contracts.ports import Clock
+from neuroforge.contracts.routing import AS_NAMED
 from neuroforge.errors import NeuroForgeError, UnsupportedParameter
 from neuroforge.experiments.ledger import Ledger
 from neuroforge.scoring.judge import MAX_TOKENS
@@ -20,8 +21,6 @@ MAX_ATTEMPTS = 3
 MAX_FAILURES = 5
 """Calls in a row that failed, all attempts of each, after which the judge counts as down for this run."""
 _WAIT_S = 1.0
-_AS_NAMED = {"route": {"explore": False}}
-"""Live tests leave such requests alone: grades are of the judge that is named."""
 
 
 class JudgeModels(Protocol):
@@ -118,7 +117,7 @@ class JudgeSession:
             "temperature": 0,
             "seed": self._seed,
             "max_tokens": MAX_TOKENS,
-            "neuroforge": _AS_NAMED,
+            "neuroforge": AS_NAMED,
         }
         if self._takes_schema:
             named = {"name": "verdict", "schema": schema, "strict": True}

@@ -10,6 +10,7 @@ from neuroforge.errors import DataError
 from neuroforge.experiments.reporting.markdown import render_markdown
 from neuroforge.experiments.reporting.view import build_view
 from neuroforge.pages.page import render_page
+from neuroforge.storage.files import write_whole
 
 TEMPLATES = "neuroforge.experiments.reporting"
 HTML_FILE, MARKDOWN_FILE, ANALYSIS_FILE = "report.html", "report.md", "analysis.json"
@@ -29,7 +30,8 @@ class ReportGenerator:
 
         Of many items the page shows the most telling, so that it opens on a phone whatever the size of the run.
         Raises:
-            DataError: Cells or items cannot be read, the analysis is another experiment's, or a file cannot be written.
+            DataError: Cells or items cannot be read, or the analysis is another experiment's.
+            DiskFull, StorageError: A file cannot be written; the earlier one is still there.
         """
         if analysis.experiment_id != experiment.id:
             raise DataError(f"the analysis is of {analysis.experiment_id}, the experiment is {experiment.id}")
@@ -40,9 +42,10 @@ def _write(
     directory: Path, results: MatrixResult, benchmarks: tuple[BenchmarkScore, ...], analysis: Analysis
 ) -> ExperimentReport:
     view = build_view(results, benchmarks, analysis)
-    _replace(directory / HTML_FILE, render_page(TEMPLATES, view=view, analysis=view.analysis))
-    _replace(directory / MARKDOWN_FILE, render_markdown(view))
-    _replace(directory / ANALYSIS_FILE, analysis.model_dump_json(indent=1))
+    page = render_page(TEMPLATES, view=view, analysis=view.analysis)
+    write_whole(directory / HTML_FILE, page.encode())
+    write_whole(directory / MARKDOWN_FILE, render_markdown(view).encode())
+    write_whole(directory / ANALYSIS_FILE, analysis.model_dump_json(indent=1).encode())
     return ExperimentReport(
         experiment_id=analysis.experiment_id,
         html_path=str(directory / HTML_FILE),
@@ -50,13 +53,3 @@ def _write(
         analysis_path=str(directory / ANALYSIS_FILE),
         summary=analysis.summary,
     )
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write in one step: the file that is there is either the old or the new one, whole."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: the report cannot be written: {error.strerror}") from error

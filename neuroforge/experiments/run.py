@@ -10,14 +10,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from neuroforge.assets.disk import FreeSpace, disk_full_is_ours, free_bytes, require_free, write_atomically
+from neuroforge.assets.disk import FreeSpace, disk_full_is_ours, free_bytes, require_free
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiment_run import ExperimentPlan, Lane, MatrixResult, ModelFacts, PlannedLane
 from neuroforge.contracts.experiments import ExperimentConfig, Progress
 from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.ports_experiments import CellExecutor, HostedModels
 from neuroforge.contracts.runs import RunState
-from neuroforge.errors import ConflictError, NeuroForgeError, first_of
+from neuroforge.errors import ConflictError, DiskFull, NeuroForgeError, StorageError, first_of
 from neuroforge.experiments.cache import ReplyCache
 from neuroforge.experiments.compact import compact
 from neuroforge.experiments.facts import find_judge, find_models, lane_model
@@ -34,6 +34,7 @@ from neuroforge.experiments.session import RunSession
 from neuroforge.experiments.tables import CELLS
 from neuroforge.experiments.variants import check_names, check_quality
 from neuroforge.experiments.wake import wake_models
+from neuroforge.storage.files import write_whole
 
 logger = logging.getLogger(__name__)
 CONFIG, PLAN, PROGRESS = "config.json", "plan.json", "progress.json"
@@ -98,8 +99,8 @@ class ExperimentRunner:
             check_names(config, make_variants(config), hosted)
             plan = await asyncio.to_thread(self._plan, config, models, items)
             plan = await asyncio.to_thread(add_judge, plan, judge)
-            write_atomically(self.directory / CONFIG, config.model_dump_json(indent=1))
-            write_atomically(self.directory / PLAN, plan.model_dump_json(indent=1))
+            write_whole(self.directory / CONFIG, config.model_dump_json(indent=1).encode())
+            write_whole(self.directory / PLAN, plan.model_dump_json(indent=1).encode())
         return plan
 
     async def execute_matrix(self, plan: ExperimentPlan) -> MatrixResult:
@@ -238,9 +239,9 @@ class ExperimentRunner:
 
     def _write_progress(self, progress: Progress) -> None:
         try:
-            write_atomically(self.directory / PROGRESS, progress.model_dump_json())
-        except OSError as error:
-            logger.warning("progress was not written", extra={"path": str(self.directory), "reason": error.strerror})
+            write_whole(self.directory / PROGRESS, progress.model_dump_json().encode())
+        except (DiskFull, StorageError) as error:
+            logger.warning("progress was not written", extra={"path": str(self.directory), "reason": error.code})
 
     def _disk(self) -> AbstractContextManager[None]:
         advice = "What is journalled is kept: free some space and run the experiment again"

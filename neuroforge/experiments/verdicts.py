@@ -5,14 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from neuroforge.contracts.base import Contract
 from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.scores import Score
-from neuroforge.errors import DataError
 from neuroforge.scoring.judge import Preference, settle
 from neuroforge.storage.append_log import AppendLog
+from neuroforge.storage.log_lines import LineKind
 
 NAME = "verdicts.jsonl"
 _WORTH: dict[Preference, tuple[float, float]] = {"first": (1.0, 0.0), "second": (0.0, 1.0), "tie": (0.5, 0.5)}
@@ -43,6 +41,9 @@ class Verdict(Contract):
         return settle(self.forward, self.backward)
 
 
+_LINES = LineKind(Verdict, "verdict", "move the file away")
+
+
 class VerdictLog:
     """Append-only; one writer at a time (ConflictError)."""
 
@@ -64,18 +65,7 @@ def read_verdicts(directory: Path, judge: str) -> dict[tuple[str, str], Verdict]
     Raises:
         DataError: A line is no verdict; names it.
     """
-    path = directory / NAME
-    found: dict[tuple[str, str], Verdict] = {}
-    if not path.is_file():
-        return found
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
-        try:
-            verdict = Verdict.model_validate_json(line)
-        except ValidationError as error:
-            raise DataError(f"{path}: line {number} is no verdict; move the file away") from error
-        if verdict.judge == judge:
-            found[verdict.a, verdict.b] = verdict
-    return found
+    return {(one.a, one.b): one for one in _LINES.read(directory / NAME) if one.judge == judge}
 
 
 def score_cells(cell_ids: Sequence[str], verdicts: Iterable[Verdict]) -> dict[str, Score]:

@@ -8,8 +8,9 @@ from typing import Literal
 
 from neuroforge.contracts.answers import content_of
 from neuroforge.contracts.prompts import Finding, PromptProgram
+from neuroforge.contracts.routing import AS_NAMED
 from neuroforge.errors import NeuroForgeError
-from neuroforge.prompts.ask import UNTESTED, Models
+from neuroforge.prompts.ask import Models
 from neuroforge.prompts.render import to_text
 from neuroforge.prompts.space import TaskKind
 
@@ -90,7 +91,7 @@ async def _ask(client: Models, model_id: str, aspect: Aspect, prompt: str) -> Fi
     try:
         found = await client.label_logprobs(asked, ["Yes", "No"], model_id)
         body = await client.chat(
-            remark, model=model_id, temperature=0.0, seed=0, max_tokens=_MAX_REMARK_TOKENS, neuroforge=UNTESTED
+            remark, model=model_id, temperature=0.0, seed=0, max_tokens=_MAX_REMARK_TOKENS, neuroforge=AS_NAMED
         )
     except NeuroForgeError as error:
         return error.code

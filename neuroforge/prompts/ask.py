@@ -14,6 +14,7 @@ from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.models import Price
 from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.prompts import PromptProgram
+from neuroforge.contracts.routing import AS_NAMED
 from neuroforge.contracts.scores import Score
 from neuroforge.errors import NeuroForgeError
 from neuroforge.prompts.answers import softmax, unworded, vote, words_of
@@ -24,8 +25,6 @@ CONTENT_FREE = "N/A"
 """Stands for the question when labels are calibrated. Source: Zhao et al., arXiv:2102.09690."""
 MAX_ATTEMPTS = 4
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 20.0
-UNTESTED = {"route": {"explore": False}}
-"""Live tests leave such requests alone, or a program would be measured on another model than the one it is for."""
 
 
 class Models(Protocol):
@@ -185,7 +184,7 @@ class ItemAsker:
             sampled = {**options, "seed": options["seed"] + number}
             body = await self._retried(
                 lambda sampled=sampled: self.client.chat(  # type: ignore[misc]
-                    list(messages), model=self.target.model_id, neuroforge=UNTESTED, **sampled
+                    list(messages), model=self.target.model_id, neuroforge=AS_NAMED, **sampled
                 )
             )
             usage = usage_of(body)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from neuroforge.contracts.answers import content_of
 from neuroforge.contracts.prompts import Finding, PromptCandidate, PromptProgram
+from neuroforge.contracts.routing import AS_NAMED
 from neuroforge.errors import NeuroForgeError
-from neuroforge.prompts.ask import UNTESTED, Models
+from neuroforge.prompts.ask import Models
 from neuroforge.prompts.evolution_state import Wish
 
 MAX_INSTRUCTION_CHARS = 800
@@ -77,7 +78,7 @@ class Proposer:
             temperature=0.8,
             seed=seed,
             max_tokens=MAX_TOKENS,
-            neuroforge=UNTESTED,
+            neuroforge=AS_NAMED,
         )
         return content_of(body) or ""
 
@@ -119,7 +120,7 @@ async def _can_write(client: Models, model_id: str) -> bool:
                 temperature=0.0,
                 seed=number,
                 max_tokens=MAX_TOKENS,
-                neuroforge=UNTESTED,
+                neuroforge=AS_NAMED,
             )
         except NeuroForgeError:
             return False

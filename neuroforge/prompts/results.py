@@ -3,14 +3,14 @@
 import os
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from neuroforge.contracts.ports import Clock
 from neuroforge.errors import DataError, NotFound
 from neuroforge.prompts.ask import ItemResult
 from neuroforge.prompts.spend import Spent, spent_on
 from neuroforge.storage.append_log import AppendLog, wait_until_free
+from neuroforge.storage.log_lines import LineKind
 
+_LINES = LineKind(ItemResult, "result", "use another directory")
 RESULTS = "results.jsonl"
 """Of the process that runs the search; `results-<process>.jsonl` are those of workers."""
 
@@ -100,15 +100,7 @@ class ResultLog:
             whole, end, _ = file.read().rpartition(b"\n")
         found = []
         for number, line in enumerate(whole.split(b"\n") if end else (), start=n_lines + 1):
-            found.append(_parse(path, number, line))
+            found.append(_LINES.parse(path, number, line))
             self._take(found[-1])
         self._read_up_to[path] = (offset + len(whole) + len(end), n_lines + len(found))
         return found
-
-
-def _parse(path: Path, number: int, line: bytes) -> ItemResult:
-    try:
-        return ItemResult.model_validate_json(line)
-    except ValidationError as error:
-        what = error.errors(include_url=False, include_input=False)[0]["msg"]
-        raise DataError(f"{path}: line {number} is no result ({what}); use another directory") from error

@@ -22,6 +22,6 @@ def write_whole(path: Path, data: bytes) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DiskFull(f"{path}: no space left", path=str(path)) from error
         raise StorageError(f"{path}: cannot be written: {error.strerror}", path=str(path)) from error

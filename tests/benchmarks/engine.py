@@ -64,7 +64,7 @@ class InProcess:
         """Run so many streams at once."""
         if self._process.stdin is None:
             raise RuntimeError("the worker has no stdin")
-        self._process.stdin.write(json.dumps({"n_streams": n_streams, "body": body}) + "\n")
+        self._process.stdin.write(json.dumps({"n_streams": n_streams, "bodies": [body] * n_streams}) + "\n")
         self._process.stdin.flush()
         return Block(**json.loads(self._line()))
 

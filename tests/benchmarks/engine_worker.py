@@ -1,13 +1,13 @@
 """The engine called in process, without HTTP of ours: does one block for each line on stdin, prints one JSON line.
 
-`python -m tests.benchmarks.engine_worker MODEL_PATH SPEC_JSON`. A line is `{"n_streams": 4, "body": {...}}`; the answer
-`{"n_tokens": ..., "seconds": ..., "first_s": [...]}`.
+`python -m tests.benchmarks.engine_worker MODEL_PATH SPEC_JSON`. A line is `{"n_streams": 4, "bodies": [...]}`; the
+answer `{"n_tokens": ..., "seconds": ..., "first_s": [...]}`, of each body the time to its first text.
 """
 
 import json
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +33,13 @@ def one_stream(server: Any, body: dict[str, Any], at: int, first_s: list[float],
     server.handle_chat_completions({**body, "stream": True, "stream_options": {"include_usage": True}}, take)
 
 
-def block(server: Any, n_streams: int, body: dict[str, Any]) -> dict[str, Any]:
-    """Run so many streams at once."""
-    first_s, n_tokens = [-1.0] * n_streams, [0] * n_streams
+def block(server: Any, n_streams: int, bodies: list[dict[str, Any]]) -> dict[str, Any]:
+    """Run a stream for each body, so many at once."""
+    first_s, n_tokens = [-1.0] * len(bodies), [0] * len(bodies)
     started_s = time.perf_counter()
-    threads = [
-        threading.Thread(target=one_stream, args=(server, body, at, first_s, n_tokens)) for at in range(n_streams)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(n_streams) as pool:
+        for at, body in enumerate(bodies):
+            pool.submit(one_stream, server, body, at, first_s, n_tokens)
     return {"n_tokens": sum(n_tokens), "seconds": time.perf_counter() - started_s, "first_s": first_s}
 
 
@@ -55,7 +51,7 @@ def main() -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         wanted = json.loads(line)
-        print(json.dumps(block(server, wanted["n_streams"], wanted["body"])), flush=True)
+        print(json.dumps(block(server, wanted["n_streams"], wanted["bodies"])), flush=True)
 
 
 if __name__ == "__main__":

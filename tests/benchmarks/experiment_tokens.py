@@ -90,7 +90,7 @@ def _matrix(server: RunningServer, directory: Path, asked: list[str]) -> float:
 
 @contextmanager
 def _loop(weights: Path) -> "Iterator[subprocess.Popen[str]]":
-    command = [sys.executable, "-m", "tests.benchmarks.engine_loop", str(weights), SPEC.model_dump_json()]
+    command = [sys.executable, "-m", "tests.benchmarks.engine_worker", str(weights), SPEC.model_dump_json()]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )

@@ -60,6 +60,7 @@ def test_ask_actors_that_are_killed_come_back_and_repeat_only_calls_in_flight(
         printed, told = driver.communicate(timeout=400)
         n_calls = engine.n_calls
     assert (driver.returncode, printed.strip().splitlines()[-1]) == (0, f"done {n_cells}"), told[-3000:]
+    until(lambda: not ask_actors(gateway), "they end with the matrix")
     rows = run.rows()
     assert n_killed >= 2
     assert n_calls - n_cells <= n_killed * N_SLOTS

@@ -17,7 +17,7 @@ from neuroforge.contracts.experiments import (
     ExperimentConfig,
     Progress,
 )
-from neuroforge.contracts.models import EngineKind, EngineStats, ModelState, ModelStatus, Price
+from neuroforge.contracts.models import ModelStatus
 from neuroforge.contracts.scores import Score
 from neuroforge.errors import EngineUnavailable, NeuroForgeError
 from neuroforge.experiments.ask import AskClocks
@@ -25,22 +25,8 @@ from neuroforge.experiments.hear import Heard
 from neuroforge.experiments.local import LocalExecutor
 from neuroforge.experiments.run import ExperimentRunner, RunnerParts
 from tests.fakes import FakeClock
-
-PRICE = Price(input_usd_per_million=1.0, output_usd_per_million=2.0)
-
-
-def item(number: int = 1, **changes: Any) -> DatasetItem:
-    """A question whose answer is `yes`."""
-    values: dict[str, Any] = {
-        "id": f"q{number}",
-        "dataset": "quiz",
-        "query": f"Question {number}?",
-        "scorer": "normalized",
-        "references": ("yes",),
-        "task": "knowledge",
-        "max_tokens": 8,
-    }
-    return DatasetItem(**{**values, **changes})
+from tests.unit.datasets.fakes import item
+from tests.unit.datasets.fakes import status as hosted_status
 
 
 def items(n: int) -> list[DatasetItem]:
@@ -55,16 +41,8 @@ def config(*models: str, **changes: Any) -> ExperimentConfig:
 
 
 def status(model_id: str = "small", **changes: Any) -> ModelStatus:
-    """A loaded model with two free slots."""
-    values: dict[str, Any] = {
-        "id": model_id,
-        "engine": EngineKind.LLAMACPP,
-        "state": ModelState.READY,
-        "stats": EngineStats(slots_total=2, slots_busy=0, queued=0),
-        "price": PRICE,
-        "digest": f"sha-of-{model_id}",
-    }
-    return ModelStatus(**{**values, **changes})
+    """A loaded model with two free slots, whose weights are known."""
+    return hosted_status(model_id, **{"capabilities": (), "digest": f"sha-of-{model_id}", **changes})
 
 
 class FakeHosted:

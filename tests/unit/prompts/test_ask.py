@@ -8,8 +8,9 @@ import pytest
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import Decoding
 from neuroforge.contracts.prompts import Demonstration, PromptProgram
+from neuroforge.contracts.routing import AS_NAMED
 from neuroforge.errors import EngineOverloaded, EngineUnavailable, RequestError
-from neuroforge.prompts.ask import CONTENT_FREE, UNTESTED
+from neuroforge.prompts.ask import CONTENT_FREE
 from tests.unit.prompts.fakes import FakeModels, asker
 
 ITEM = DatasetItem(id="i", dataset="d", query="2+2=4?", scorer="exact", references=("yes",))
@@ -26,7 +27,7 @@ async def test_a_reply_is_scored_and_its_tokens_are_counted() -> None:
 
     assert (result.score, result.fitness, result.reply) == (1.0, 1.0, "yes")
     assert (result.n_calls, result.n_prompt_tokens, result.n_completion_tokens) == (1, 10, 2)
-    assert models.asked[0]["neuroforge"] == UNTESTED
+    assert models.asked[0]["neuroforge"] == AS_NAMED
     assert models.asked[0]["max_tokens"] == ITEM.max_tokens
 
 
