@@ -37,11 +37,10 @@ class ReleaseRegistry:
         """As PromptDesk.rollback."""
         async with self._turn:
             entry = await self.store.rollback_prompt(name, alias, version)
-            address = entry.release.tracked_as
-            if self.history is None or address is None:
+            if self.history is None:
                 return entry
             try:
-                await asyncio.to_thread(self.history.move_alias, name, alias, address)
+                await asyncio.to_thread(self.history.move_alias, name, alias, entry.release.tracked_as)
             except StorageError as error:
                 logger.warning("MLflow was not told of a rollback", extra={"prompt": name, "reason": error.message})
                 note = f"it is served, but MLflow's alias {alias} still names another version: {error.message}"
@@ -65,12 +64,14 @@ class ReleaseRegistry:
             return await self._name(release.name, _of(promotion, release), address)
 
     async def _name(self, name: str, promotion: PromptPromotion, address: str | None = None) -> PromptEntry:
-        """Move the alias in the registry, then in the store; a shadow has none."""
-        address = address or await self._address_of(name, promotion.version)
-        if self.history is None or address is None or promotion.shadow_share is not None:
+        """Move the alias in the registry, then in the store; a shadow has none, and a version that was kept while
+        nothing was tracked takes it away.
+        """
+        if self.history is None or promotion.shadow_share is not None:
             return await self.store.promote_prompt(name, promotion)
+        address = address or await self._address_of(name, promotion.version)
         former = await asyncio.to_thread(self.history.move_alias, name, promotion.alias, address)
-        told = f"its alias {promotion.alias} names {address}"
+        told = f"its alias {promotion.alias} names {address or 'nothing'}"
         async with self._undone_on_error(told, self.history.move_alias, name, promotion.alias, former):
             return await self.store.promote_prompt(name, promotion)
 

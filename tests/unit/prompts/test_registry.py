@@ -192,6 +192,18 @@ async def test_a_rollback_moves_both_back(registry: ReleaseRegistry, store: Stor
     assert (served(store), history.aliases) == ({"production": 1}, {("p", "production"): "prompts:/p/1"})
 
 
+async def test_a_version_that_mlflow_does_not_have_takes_its_alias_away(
+    registry: ReleaseRegistry, store: Store, history: History
+) -> None:
+    await ReleaseRegistry(store, None).promote("p", new("1"))
+    await registry.promote("p", new("2"))
+    await registry.rollback("p", "production")
+    assert (served(store), history.aliases) == ({"production": 1}, {})
+    await registry.promote("p", PromptPromotion(version=2))
+    await registry.promote("p", PromptPromotion(version=1))
+    assert (served(store), history.aliases) == ({"production": 1}, {})
+
+
 async def test_a_rollback_is_served_with_mlflow_down_and_says_what_mlflow_misses(
     registry: ReleaseRegistry, store: Store, history: History
 ) -> None:
