@@ -110,10 +110,10 @@ class StorageSettings(Contract):
 
 
 class ExperimentSettings(Contract):
-    """Experiments on the server."""
+    """Experiments and optimisations of prompts on the server."""
 
     max_running: int = Field(default=1, ge=1, le=64)
-    """At once; more wait in a queue."""
+    """At once, of both kinds together; more wait in a queue."""
 
 
 class TrackingSettings(Contract):
