@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from cluster.actors import get_fleet_actor, get_state_actor
+from cluster.cells import GatewayAddress
 from cluster.experiment_key import gateway_address
 from cluster.fleet_models import FleetModels
 from cluster.handles import FleetHandle, StateHandle
 from cluster.handles_prompts import PromptsHandle
 from cluster.run_work import RunWork
 from cluster.tracking import open_tracker
-from cluster.tune import TuneDriver
 from neuroforge.assets.store import AssetStore
 from neuroforge.client import AsyncClient
 from neuroforge.contracts.prompt_progress import OptimizeProgress
@@ -55,9 +56,12 @@ class PromptWork(RunWork):
         return RunEnd(state="cancelled") if self._task.cancelled() else self._task.result()
 
     async def _optimize(self) -> RunEnd:
+        from cluster.tune import TuneDriver  # takes seconds to import, and a check needs none of it
+
         directory = Path(self._status.directory or "")
-        async with _opened(self._settings, directory) as run:
-            result = await run_optimization(self._status.config, run)
+        async with _opened(self._settings, directory) as (run, address):
+            driven = replace(run, drive=TuneDriver(address))
+            result = await run_optimization(self._status.config, driven)
         served = () if result.registered is None else (_say(result.registered),)
         return RunEnd(state="done", notes=(*result.warnings, *served), tracked_at=result.tracked_at)
 
@@ -89,15 +93,15 @@ def check_prompt(settings: Settings, config: OptimizeConfig) -> OptimizePlan:
     """
 
     async def check() -> OptimizePlan:
-        async with _opened(settings, Path()) as run:
+        async with _opened(settings, Path()) as (run, _):
             return await plan_optimization(config, run)
 
     return asyncio.run(check())
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, directory: Path) -> AsyncIterator[OptimizationRun]:
-    """Yield what a run needs; it calls the gateway as experiments do."""
+async def _opened(settings: Settings, directory: Path) -> AsyncIterator[tuple[OptimizationRun, GatewayAddress]]:
+    """Yield what a run needs, and the address of the gateway, which it calls as experiments do."""
     address = await gateway_address(settings)
     home = settings.storage.home
 
@@ -105,13 +109,13 @@ async def _opened(settings: Settings, directory: Path) -> AsyncIterator[Optimiza
         write_whole(directory / PROGRESS_FILE, progress.model_dump_json().encode())
 
     async with AsyncClient(address.base_url, address.api_key, address.timeout_s) as client:
-        yield OptimizationRun(
+        run = OptimizationRun(
             client=FleetModels(FleetHandle(get_fleet_actor(settings)), client),
             assets=AssetStore(home),
             sandbox=Sandbox(),
             directory=directory,
             on_progress=keep,
-            drive=TuneDriver(address),
             uploads=Uploads(home / "experiments" / ITEMS_FOLDER),
             outlets=Outlets(_Registry(settings), open_tracker(settings)),
         )
+        yield run, address
