@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from cluster.cli.experiment_progress import seconds_text
+from cluster.cli.experiment_run import INCOMPLETE
 from cluster.cli.optimize_progress import OptimizeLine, print_plan
 from cluster.cli.output import print_json, print_table
 from cluster.cli.prompt_runs import optimize_on_server
@@ -68,7 +69,11 @@ def optimize(
     if is_detached:
         raise typer.BadParameter("only a server goes on by itself: add --on-server", param_hint="--detach")
     directory = out or options.home() / "prompts" / config.name
-    asyncio.run(_optimize(config, options, directory, ways))
+    try:
+        asyncio.run(_optimize(config, options, directory, ways))
+    except KeyboardInterrupt:
+        typer.echo("\nstopped; what is answered is kept: the same command goes on", err=True)
+        raise typer.Exit(INCOMPLETE) from None
 
 
 def _check_on_server(out: Path | None, ways: Ways) -> None:

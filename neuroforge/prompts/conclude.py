@@ -1,5 +1,6 @@
 """What the stages came to -> OptimizationResult."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from neuroforge.contracts.prompts import (
     PromptCandidate,
 )
 from neuroforge.prompts.evaluate import Evaluator
+from neuroforge.prompts.evolution_state import EvolutionState
 from neuroforge.prompts.evolve import PromptEvolutionEngine
 from neuroforge.prompts.improve import Proposer
 from neuroforge.prompts.prepare import Prepared, seed_of
@@ -20,6 +22,8 @@ from neuroforge.prompts.provenance import find_versions, run_id
 from neuroforge.prompts.render import to_text
 from neuroforge.prompts.suggest import Suggestions
 from neuroforge.prompts.workspace import Workspace
+
+MAX_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def conclude(
         **_spend(searched.workspace),
         data_sha256=prepared.data_sha256,
         versions=find_versions(searched.evaluator.asker.target),
-        warnings=(*searched.warnings, *verdict.warnings),
+        warnings=(*searched.warnings, *_tell_errors(engine.state), *verdict.warnings),
     )
 
 
@@ -108,6 +112,18 @@ def _scores(engine: PromptEvolutionEngine, winner: PromptCandidate, verdict: Ver
         "search": float(np.mean(searched)) if searched else None,
     }
     return {name: value for name, value in scores.items() if value is not None}
+
+
+def _tell_errors(state: EvolutionState) -> tuple[str, ...]:
+    """Rows of the search that are errors, by what happened."""
+    counts: Counter[str] = Counter()
+    for one in state.evaluations:
+        counts.update(one.errors)
+    if not counts:
+        return ()
+    n_asked = sum(len(one.item_ids) for one in state.evaluations)
+    told = "; ".join(f"{n} x {reason}" for reason, n in counts.most_common(MAX_REASONS))
+    return (f"{counts.total()} of {n_asked} answers of the search have no score: {told}",)
 
 
 def _lineage(engine: PromptEvolutionEngine, winner: PromptCandidate) -> tuple[PromptCandidate, ...]:

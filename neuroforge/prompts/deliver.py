@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from neuroforge.contracts.experiment_desk import TrackedRun
 from neuroforge.contracts.ports_experiments import ExperimentTracker
 from neuroforge.contracts.ports_prompts import PromptRegistry
 from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
-from neuroforge.errors import NeuroForgeError
+from neuroforge.errors import DataError, NeuroForgeError
 from neuroforge.prompts.directory import CANDIDATES, EVALUATIONS, REPORT, RESULT
 from neuroforge.prompts.release import release_of_result
 from neuroforge.prompts.report import render_report
@@ -26,16 +28,19 @@ class Outlets:
     tracker: ExperimentTracker | None = None
 
 
-async def deliver(finished: Finished, directory: Path, outlets: Outlets) -> OptimizationResult:
+async def deliver(
+    finished: Finished, before: OptimizationResult | None, directory: Path, outlets: Outlets
+) -> OptimizationResult:
     """Return the result with where it went. It stands on disk before anything else can fail.
 
     What an earlier start of the run registered or tracked is not registered or tracked again. Where that fails the
     result's warnings say so, and what to do.
 
+    Args:
+        before: What an earlier start wrote.
     Raises:
         DiskFull, StorageError: A file cannot be written.
     """
-    before = read_result(directory)
     result = finished.result
     if before is not None:
         result = _with(result, registered=before.registered, tracked_at=before.tracked_at)
@@ -53,9 +58,14 @@ async def deliver(finished: Finished, directory: Path, outlets: Outlets) -> Opti
 
 
 def read_result(directory: Path) -> OptimizationResult | None:
-    """Return what an earlier start wrote; None = nothing. Raises ValidationError: it is of another version."""
+    """Return what an earlier start wrote; None = nothing. Raises DataError: it is of another version."""
     path = directory / RESULT
-    return OptimizationResult.model_validate_json(path.read_text()) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        return OptimizationResult.model_validate_json(path.read_text())
+    except ValidationError as error:
+        raise DataError(f"{path}: is no result of this version; use another directory") from error
 
 
 async def _register(

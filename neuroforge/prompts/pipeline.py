@@ -13,7 +13,7 @@ from neuroforge.contracts.scores import Score
 from neuroforge.errors import DataError, first_of
 from neuroforge.prompts.ask import ItemAsker, Models, Target
 from neuroforge.prompts.conclude import Searched, conclude, conclude_unmeasured
-from neuroforge.prompts.deliver import Outlets, deliver
+from neuroforge.prompts.deliver import Outlets, deliver, read_result
 from neuroforge.prompts.directory import RESULT, claim
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution import Evolution
@@ -73,6 +73,7 @@ class PromptEngineeringCore:
     async def _run(
         self, config: OptimizeConfig, prepared: Prepared | None, plan: OptimizePlan, workspace: Workspace
     ) -> OptimizationResult:
+        before = read_result(workspace.directory)
         teller = ProgressTeller(config.budget, workspace, self.on_progress)
         teller.enter("suggesting")
         seed, items = seed_of(config), () if prepared is None else tuple(prepared.by_id.values())
@@ -87,7 +88,7 @@ class PromptEngineeringCore:
         state = searched.engine.state
         measured = list_measured(state, searched.winner.id, searched.evaluator, prepared)
         finished = Finished(config, result, state, measured, prepared.by_id)
-        result = await deliver(finished, workspace.directory, self.outlets)
+        result = await deliver(finished, before, workspace.directory, self.outlets)
         teller.enter("done")
         return result
 

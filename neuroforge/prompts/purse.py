@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from neuroforge.contracts.experiments import Budget
-from neuroforge.contracts.prompts import PromptProgram
+from neuroforge.contracts.prompts import Evaluation, PromptProgram
 from neuroforge.prompts.evolution_state import Afforded, EvolutionState, Trial
-from neuroforge.prompts.spend import Estimator, Rates, Spent, spent_on, total
+from neuroforge.prompts.spend import FIRST_RATES, Estimator, Rates, Spent, spent_on, total
 
 N_FINALISTS = 3
 """Of the elite, beside the seed, that the selection split decides between."""
@@ -31,10 +31,10 @@ class Purse:
 
     def afford(self, trials: Sequence[Trial], state: EvolutionState) -> Afforded:
         """See Affords."""
-        if not state.evaluations and (self.budget.max_tokens is not None or self.budget.max_cost_usd is not None):
+        if not state.evaluations and self._counts_tokens:
             return Afforded(1)  # the seed's first block, which was seen to fit; its answers tell what texts take
         programs = {one.id: one.program for one in state.candidates}
-        rates = self.estimator.rates((programs[one.candidate_id], one) for one in state.evaluations)
+        rates = self._rates((programs[one.candidate_id], one) for one in state.evaluations)
         found = spent_on(state.evaluations)
         rivals = [*(programs[one] for one in (*state.elite, *state.cohort)), *(one.candidate.program for one in trials)]
         kept = self.reserve(rivals, rates)
@@ -48,7 +48,7 @@ class Purse:
 
     def reserve(self, rivals: Iterable[PromptProgram], rates: Rates) -> tuple[Spent, Spent]:
         """Return what selection and test take, if these may win; of too few the costliest stands in."""
-        estimate, seed = self.estimator.estimate, self.seed
+        estimate, seed = self._estimate, self.seed
         others = {one.model_dump_json(): one for one in rivals if one != seed}.values()
         on_selection = sorted((estimate(one, self.selection, rates) for one in others or [seed]), key=_weight)
         on_test = max((estimate(one, self.test, rates) for one in others or [seed]), key=_weight)
@@ -57,6 +57,19 @@ class Purse:
             total((estimate(seed, self.selection, rates), *finalists)),
             estimate(seed, self.test, rates).plus(on_test),
         )
+
+    @property
+    def _counts_tokens(self) -> bool:
+        return self.budget.max_tokens is not None or self.budget.max_cost_usd is not None
+
+    def _rates(self, told: Iterable[tuple[PromptProgram, Evaluation]]) -> Rates:
+        return self.estimator.rates(told) if self._counts_tokens else FIRST_RATES
+
+    def _estimate(self, program: PromptProgram, item_ids: Sequence[str], rates: Rates) -> Spent:
+        """Texts are measured only where anything depends on it: that takes its time with many prompts."""
+        if self._counts_tokens:
+            return self.estimator.estimate(program, item_ids, rates)
+        return Spent(self.estimator.count_calls(program, item_ids))
 
     def over(self, spent: Spent, kept: tuple[Spent, Spent]) -> str | None:
         """Return which limit `spent` and what must be kept pass together; None = none."""

@@ -1,7 +1,7 @@
 """Calls, tokens and money: what calls took, and what they may take at most."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -104,15 +104,18 @@ class Estimator:
     _rates: dict[tuple[str, int], Rates] = field(default_factory=dict)
     """By candidate and block."""
 
-    def estimate(self, program: PromptProgram, item_ids: Iterable[str], rates: Rates) -> Spent:
+    def estimate(self, program: PromptProgram, item_ids: Sequence[str], rates: Rates) -> Spent:
         """Return what these calls take; the most that they can take if `rates.fill` is 1 and prompts are no denser."""
-        ids = tuple(item_ids)
-        n_calls = len(ids) * program.n_samples
-        n_bytes = self.count_bytes(program, ids) * program.n_samples
-        if self.labels and program.calibrate:
-            n_calls, n_bytes = n_calls + 1, n_bytes + self._frame(program)
-        n_prompt, n_answer = math.ceil(n_bytes * rates.per_byte), math.ceil(self._limit(program, ids) * rates.fill)
-        return Spent(n_calls, n_prompt, n_answer, self.price.cost_usd(n_prompt, n_answer))
+        n_bytes = self.count_bytes(program, item_ids) * program.n_samples
+        n_bytes += self._count_bare(program, item_ids) * self._frame(program)
+        n_prompt = math.ceil(n_bytes * rates.per_byte)
+        n_answer = math.ceil(self._limit(program, item_ids) * rates.fill)
+        cost_usd = self.price.cost_usd(n_prompt, n_answer)
+        return Spent(self.count_calls(program, item_ids), n_prompt, n_answer, cost_usd)
+
+    def count_calls(self, program: PromptProgram, item_ids: Sequence[str]) -> int:
+        """Return the calls that asking these items is."""
+        return len(item_ids) * program.n_samples + self._count_bare(program, item_ids)
 
     def rates(self, told: Iterable[tuple[PromptProgram, Evaluation]]) -> Rates:
         """Return the highest of any block so far, with a margin."""
@@ -128,12 +131,19 @@ class Estimator:
         found = self._rates.values()
         return Rates(MARGIN * max(one.per_byte for one in found), min(1.0, MARGIN * max(one.fill for one in found)))
 
-    def count_bytes(self, program: PromptProgram, item_ids: Iterable[str]) -> int:
+    def count_bytes(self, program: PromptProgram, item_ids: Sequence[str]) -> int:
         """Return the length of the prompts together, in UTF-8."""
         frame = self._frame(program)
         return sum(frame + self._question(program.input_template, one) for one in item_ids)
 
-    def _limit(self, program: PromptProgram, item_ids: Iterable[str]) -> int:
+    def _count_bare(self, program: PromptProgram, item_ids: Sequence[str]) -> int:
+        """Calls without a question, which calibrate labels: one for each prompt that differs in more than that."""
+        if not (self.labels and program.calibrate):
+            return 0
+        shown = {one.item_id for one in program.demonstrations}
+        return len({(self.items[one].labels or self.labels, one if one in shown else None) for one in item_ids})
+
+    def _limit(self, program: PromptProgram, item_ids: Sequence[str]) -> int:
         """Tokens that the answers may have together; none are generated where labels are read."""
         if self.labels:
             return 0

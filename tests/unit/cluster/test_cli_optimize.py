@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.cli.optimize_progress import progress_text
+from cluster.cli.optimize_progress import OptimizeLine, progress_text
 from neuroforge.contracts.experiments import Budget
 from neuroforge.contracts.prompt_progress import OptimizeProgress
 from neuroforge.contracts.rules import Estimate
@@ -74,6 +74,27 @@ def test_a_run_tells_its_plan_then_what_was_found_with_what_it_took(
     assert "calls made" in first.stdout
     assert "searching, generation 0" in first.stderr or "suggesting" in first.stderr
     assert engine[0].report()["n_asked_twice"] == 0, "the second run asked nothing, and did not ask for leave either"
+
+
+def test_ctrl_c_keeps_what_is_answered_and_says_how_to_go_on(
+    engine: tuple[CountingEngine, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli = Cli(tmp_path / "home", engine[1])
+
+    def press(_line: OptimizeLine, progress: OptimizeProgress) -> None:
+        if progress.n_calls > 20:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(OptimizeLine, "show", press)
+        stopped = cli("optimize", task(tmp_path, "budget: {max_calls: 200}\n"), "--yes")
+    n_before = engine[0].n_calls
+    done = cli("optimize", task(tmp_path, "budget: {max_calls: 200}\n"))
+
+    assert (stopped.exit_code, done.exit_code) == (3, 0)
+    assert "what is answered is kept: the same command goes on" in stopped.stderr
+    assert n_before > 20
+    assert engine[0].report()["n_asked_twice"] <= 4
 
 
 def test_a_line_of_progress_has_best_and_spend() -> None:

@@ -19,7 +19,6 @@ from neuroforge.prompts.ask import Target
 from neuroforge.prompts.directory import RESULT
 from neuroforge.prompts.pipeline import PromptEngineeringCore
 from neuroforge.prompts.plan import Contestants
-from neuroforge.prompts.results import RESULTS
 from neuroforge.prompts.stopwatch import ELAPSED
 from tests.unit.prompts.fakes import FakeModels, score
 
@@ -166,8 +165,8 @@ async def test_rows_on_which_the_metric_raises_are_errors_and_the_run_goes_on(tm
     found = await whole.optimize_prompt(config(), items(), tmp_path)
 
     assert found.is_promoted
-    log = (tmp_path / RESULTS).read_text()
-    assert "the metric raised ZeroDivisionError: no words" in log
+    assert found.warnings[0].endswith(" x the metric raised ZeroDivisionError: no words")
+    assert "answers of the search have no score: " in found.warnings[0]
 
 
 async def test_labels_that_the_model_never_says_are_told(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import Budget
 from neuroforge.contracts.models import Price
-from neuroforge.contracts.prompts import Evaluation, PromptCandidate, PromptProgram
+from neuroforge.contracts.prompts import Demonstration, Evaluation, PromptCandidate, PromptProgram
 from neuroforge.prompts.evolution_state import EvolutionState, Trial
 from neuroforge.prompts.purse import Purse
 from neuroforge.prompts.spend import MARGIN, MESSAGE_BYTES, Estimator, Rates, Spent
@@ -48,6 +48,16 @@ def test_a_call_is_as_long_as_its_prompt() -> None:
     found = Estimator(ITEMS, (), Price()).estimate(SEED, SEARCH, Rates(per_byte=0.5, fill=0.5))
 
     assert found == Spent(10, 10 * CALL_BYTES // 2, 20, 0.0)
+
+
+def test_calls_without_a_question_count_once_for_each_prompt_that_they_calibrate() -> None:
+    shown = tuple(Demonstration(question="q", answer="a", item_id=one) for one in SEARCH[:3])
+    program = PromptProgram(instruction="x", demonstrations=shown, calibrate=True)
+    estimator = Estimator(ITEMS, ("a", "b"), Price())
+
+    assert estimator.count_calls(program, SEARCH) == 10 + 1 + 3, "each of the three is asked without itself"
+    assert estimator.count_calls(program, SELECTION) == 10 + 1
+    assert Estimator(ITEMS, (), Price()).count_calls(program, SEARCH) == 10
 
 
 def test_where_labels_are_read_nothing_is_generated() -> None:
