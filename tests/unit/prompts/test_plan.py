@@ -1,0 +1,89 @@
+"""What a run would take."""
+
+from typing import Any
+
+import pytest
+
+from neuroforge.contracts.datasets import DatasetItem
+from neuroforge.contracts.experiments import Budget
+from neuroforge.contracts.models import EngineStats, Price
+from neuroforge.contracts.prompts import OptimizeConfig, OptimizePlan
+from neuroforge.errors import DataError
+from neuroforge.prompts.ask import Target
+from neuroforge.prompts.plan import Contestants, plan_run
+from neuroforge.prompts.prepare import prepare
+
+PRICE = Price(input_usd_per_million=1.0, output_usd_per_million=10.0)
+STATS = EngineStats(slots_total=4, slots_busy=0, queued=0, ttft_s=0.2, s_per_token=0.05)
+
+
+def planned(stats: EngineStats | None = STATS, **changes: Any) -> OptimizePlan:
+    fields: dict[str, Any] = {"name": "t", "prompt": "Do it.\n\n{{ query }}", "use_logprobs": False}
+    config = OptimizeConfig(**{**fields, **changes})
+    items = [
+        DatasetItem(id=f"i{k}", dataset="d", query=f"question {k}", scorer="exact", references=(f"a{k}",), max_tokens=8)
+        for k in range(80)
+    ]
+    contestants = Contestants(Target("m", price=PRICE), 4, ("m", "n"), {"m": PRICE}, stats)
+    return plan_run(config, prepare(config, items), contestants)
+
+
+def test_calls_are_the_budgets_and_the_test_comes_on_top() -> None:
+    plan = planned(budget=Budget(max_calls=300))
+
+    assert plan.n_items == {"search": 40, "selection": 20, "test": 20}
+    assert (plan.n_calls_max, plan.n_test_calls) == (300, 40)
+
+
+def test_answers_are_at_most_as_long_as_they_may_be_and_cost_and_time_follow() -> None:
+    plan = planned(budget=Budget(max_calls=300))
+
+    assert plan.n_completion_tokens_max == 340 * 8
+    assert plan.n_prompt_tokens is not None
+    assert plan.cost_usd_max == pytest.approx((plan.n_prompt_tokens + 10 * 340 * 8) / 1e6)
+    assert plan.duration_s == pytest.approx(340 * (0.2 + 8 * 0.05) / 4)
+
+
+def test_of_a_target_that_has_not_answered_yet_the_time_is_unknown() -> None:
+    assert planned(stats=None, budget=Budget(max_calls=300)).duration_s is None
+
+
+def test_the_tightest_limit_tells_the_calls() -> None:
+    assert planned(budget=Budget(max_duration=61.0)).n_calls_max == 406 - 40
+    assert planned(budget=Budget(max_duration=60.0, max_calls=350)).n_calls_max == 350
+
+
+def test_without_a_limit_the_calls_are_unknown_and_a_note_says_why() -> None:
+    plan = planned(budget=Budget())
+
+    assert (plan.n_calls_max, plan.n_prompt_tokens, plan.cost_usd_max) == (None, None, None)
+    assert "nothing limits the calls" in plan.notes[0]
+
+
+def test_generations_limit_the_calls_too() -> None:
+    plan = planned(budget=Budget(), n_generations=2, population=5)
+
+    assert plan.n_calls_max == 2 * 5 * 40 + 4 * 20
+
+
+def test_calls_beside_are_findings_probes_texts_and_votes() -> None:
+    assert planned().n_beside_calls_max == 2 * 3 * 2 + 3 * 2 + 3 + 2 * 3 * 2
+    assert planned(proposers=("n",)).n_beside_calls_max == 2 * 3 * 2 + 3 + 2 * 3 * 2
+    assert planned(proposers=()).n_beside_calls_max == 2 * 3 * 2
+
+
+@pytest.mark.parametrize(
+    ("budget", "told"),
+    [
+        (Budget(max_calls=99), "budget.max_calls is 99, .* may take 100: raise it to that or more"),
+        (Budget(max_tokens=1_000), "budget.max_tokens is 1000, .* may take"),
+        (Budget(max_cost_usd=0.001), "budget.max_cost_usd is 0.001, .* may take 0.0"),
+    ],
+)
+def test_a_budget_for_nothing_is_refused_and_the_least_is_told(budget: Budget, told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        planned(budget=budget)
+
+
+def test_the_least_that_is_told_is_enough() -> None:
+    assert planned(budget=Budget(max_calls=100)).n_calls_max == 100
