@@ -32,11 +32,13 @@ def why_over(state: EvolutionState, settings: EvolutionSettings) -> str | None:
 def expect_next(history: Sequence[Milestone]) -> tuple[float, float]:
     """Return what one more generation will gain in fitness, and the calls that it will take.
 
-    Means of the generations before, later ones counting more; `FIRST_GAIN` counts as the one before the first.
+    Means of the generations that were bred, later ones counting more. The first was not bred: what it gained says
+    nothing of what breeding will, so `FIRST_GAIN` stands in its place.
     """
-    n_calls = np.diff([0, *(one.n_calls for one in history)])
-    weights = FADE ** np.arange(len(history), -1, -1, dtype=float)
-    gains = [FIRST_GAIN, *(one.gain for one in history)]
     if not history:
         return FIRST_GAIN, 0.0
-    return float(np.average(gains, weights=weights)), float(np.average(n_calls, weights=weights[1:]))
+    n_calls = np.diff([0, *(one.n_calls for one in history)])
+    weights = FADE ** np.arange(len(history) - 1, -1, -1, dtype=float)
+    gains = [FIRST_GAIN, *(one.gain for one in history[1:])]
+    bred = slice(1, None) if len(history) > 1 else slice(None)
+    return float(np.average(gains, weights=weights)), float(np.average(n_calls[bred], weights=weights[bred]))

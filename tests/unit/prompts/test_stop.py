@@ -19,8 +19,12 @@ def test_before_anything_happened_the_first_expectation_stands() -> None:
     assert expect_next(()) == (FIRST_GAIN, 0.0)
 
 
+def test_the_first_generation_tells_what_calls_take_and_not_what_breeding_gains() -> None:
+    assert expect_next(history(0.9)) == (FIRST_GAIN, 200.0)
+
+
 def test_later_generations_count_more() -> None:
-    gain, n_calls = expect_next(history(0.1))
+    gain, n_calls = expect_next(history(0.9, 0.1))
 
     assert gain == pytest.approx((FADE * FIRST_GAIN + 0.1) / (FADE + 1))
     assert n_calls == 200
