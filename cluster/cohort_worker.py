@@ -32,7 +32,6 @@ class Crew:
 
     gateway: GatewayAddress
     target: Target
-    allow_unsandboxed: bool
     items: Mapping[str, DatasetItem]
     directory: Path
     n_slots: int
@@ -48,8 +47,7 @@ class CohortWorker(tune.Trainable):  # type: ignore[misc]
         self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         self._client = AsyncClient(crew.gateway.base_url, crew.gateway.api_key, crew.gateway.timeout_s)
         self._log = ResultLog.of_worker(crew.directory, time.monotonic)
-        score = reply_scorer(Sandbox(allow_unsandboxed=crew.allow_unsandboxed))
-        asker = ItemAsker(self._client, crew.target, score, asyncio.sleep)
+        asker = ItemAsker(self._client, crew.target, reply_scorer(Sandbox()), asyncio.sleep)
         self._evaluator = Evaluator(asker, crew.items, self._log, crew.n_slots)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:  # noqa: ARG002 - Tune's signature

@@ -43,7 +43,6 @@ class TuneDriver:
     """`SearchDriver` on the cluster that this process is connected to (`ray.init`)."""
 
     gateway: GatewayAddress
-    allow_unsandboxed: bool = False
     slots_a_worker: int = SLOTS_A_WORKER
 
     async def __call__(
@@ -82,7 +81,6 @@ class TuneDriver:
         return Crew(
             gateway=self.gateway,
             target=evaluator.asker.target,
-            allow_unsandboxed=self.allow_unsandboxed,
             items=evaluator.items,
             directory=evaluator.log.path.parent.absolute(),
             n_slots=evaluator.concurrency // n_workers,
