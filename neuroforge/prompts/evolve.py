@@ -4,37 +4,36 @@ A race shows every candidate the same items in the same order. Steps are taken o
 told, in the order of the candidates, so a run does not depend on which answer comes first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from neuroforge.contracts.prompts import Demonstration, Evaluation, PromptCandidate, PromptProgram
 from neuroforge.errors import DataError, NotFound
-from neuroforge.prompts.credit import draw_operator, reward
+from neuroforge.prompts.credit import reward
 from neuroforge.prompts.designs import first_designs
 from neuroforge.prompts.evolution_state import (
-    FLEET_OPERATORS,
     Asked,
     CallLimit,
     EvolutionSettings,
     EvolutionState,
     Milestone,
     Trial,
-    Wish,
     rng_of,
     rng_state,
 )
-from neuroforge.prompts.operators import OPERATORS, Breeding, breed
+from neuroforge.prompts.litter import Child, Nursery
 from neuroforge.prompts.program import program_id
-from neuroforge.prompts.race import estimate, mean_fitness, paired, pareto_front, survivors
+from neuroforge.prompts.race import Fitness, estimate, paired, pareto_front, survivors
 from neuroforge.prompts.space import PromptSpace
 from neuroforge.prompts.spend import spent_on
 from neuroforge.prompts.stop import why_over
+from neuroforge.prompts.surrogate import Surrogate, Traits, fit_surrogate, traits_of
 
 Blocks = Sequence[tuple[str, ...]]
-_N_PARENTS = 3
-_TRIES_A_CHILD = 12
+_HALVES = 2
+"""A block leaves at most so many-th of who came into it, even where no test tells them apart (successive halving)."""
 
 
 class PromptEvolutionEngine:
@@ -54,6 +53,7 @@ class PromptEvolutionEngine:
         self._known = {one.id: one for one in state.candidates}
         self._fitness: dict[str, dict[str, float]] = {one.id: {} for one in state.candidates}
         self._seen: dict[str, set[int]] = {one.id: set() for one in state.candidates}
+        self._traits: dict[str, Traits] = {}
         for evaluation in state.evaluations:
             self._note(evaluation)
 
@@ -134,7 +134,7 @@ class PromptEvolutionEngine:
             return
         self._change(wishes=tuple(one for one in self._state.wishes if one.id != wish_id))
         if program is not None:
-            self._add_child(program, wish.operator, wish.parents)
+            self._add_child(Child(program, wish.operator, wish.parents))
 
     def add_to_pool(self, more: Sequence[Demonstration]) -> None:
         """Let operators show these too, from the next generation on; the first of each item that a model answered."""
@@ -148,19 +148,24 @@ class PromptEvolutionEngine:
         ids = self._state.elite or self._ranked([one for one in self._known if self._fitness[one]])
         return tuple(self._known[one] for one in ids)
 
+    def rank(self, fresh: Mapping[str, Fitness]) -> tuple[str, ...]:
+        """Return the ids of those that were measured on more items, best first by old and new measurements together."""
+        together = {one: {**fitness, **fresh.get(one, {})} for one, fitness in self._fitness.items()}
+        return self._ranked(tuple(fresh), together)
+
     def fitness_of(self, candidate_id: str) -> dict[str, float]:
         """Return what was measured, by item id."""
         return dict(self._fitness[candidate_id])
 
     def front(self) -> tuple[PromptCandidate, ...]:
-        """Return those of the elite that no other beats in fitness, prompt tokens and latency at once."""
-        points = {}
+        """Return those of the elite that no other beats in expected fitness, prompt tokens and latency at once."""
+        points, expected = {}, self._expected(self._state.elite, self._fitness)
         for one in self._state.elite:
             told = [evaluation for evaluation in self._state.evaluations if evaluation.candidate_id == one]
             n_calls = max(1, sum(evaluation.n_calls for evaluation in told))
             n_tokens = sum(evaluation.n_prompt_tokens for evaluation in told) / n_calls
             latency_s = sum(evaluation.latency_s * evaluation.n_calls for evaluation in told) / n_calls
-            points[one] = (-mean_fitness(self._fitness[one]), n_tokens, latency_s)
+            points[one] = (-expected[one], n_tokens, latency_s)
         return tuple(self._known[one] for one in pareto_front(points))
 
     def _open_trials(self) -> tuple[Trial, ...]:
@@ -187,16 +192,16 @@ class PromptEvolutionEngine:
                 self._breed()
 
     def _race_on(self) -> None:
-        """After a block: drop who is beaten; after the last that the elite has seen, end the generation."""
+        """After a block: the better half of the unbeaten goes on; after the last that the elite has seen, all end."""
         state = self._state
         rivals = {one: self._fitness[one] for one in (*state.elite, *state.cohort)}
-        going = set(survivors(rivals, self._settings.n_survivors, self._settings.alpha))
-        cohort = tuple(one for one in state.cohort if one in going)
+        unbeaten = set(survivors(rivals, self._settings.n_survivors, self._settings.alpha))
+        n_most = -(-len(state.cohort) // _HALVES)
+        cohort = self._ranked([one for one in state.cohort if one in unbeaten])[:n_most]
         if cohort and state.block + 1 < state.depth:
             self._change(cohort=cohort, block=state.block + 1)
             return
-        ranked = self._ranked((*state.elite, *cohort))
-        elite = ranked[: self._settings.n_survivors]
+        elite = self._best()
         is_same = bool(state.elite) and elite[0] == state.elite[0]
         self._change(
             elite=elite,
@@ -234,46 +239,29 @@ class PromptEvolutionEngine:
         state = self._state
         rng = rng_of(state.rng, self._settings.seed)
         self._change(children=(), cohort=(), generation=state.generation + 1, block=0)
-        allowed = [*OPERATORS, *(FLEET_OPERATORS if self._settings.has_proposers else ())]
-        wishes: list[Wish] = []
-        n_wanted = max(1, self._settings.population - len(state.elite))
-        for _ in range(n_wanted * _TRIES_A_CHILD):
-            if len(self._state.children) + len(wishes) >= n_wanted:
-                break
-            name = draw_operator(state.credits, allowed, rng)
-            parents = self._draw_parents(rng)
-            if name in FLEET_OPERATORS:
-                wish = {"id": f"{state.generation + 1}-{len(wishes)}", "operator": name, "parents": parents}
-                wishes.append(Wish.model_validate(wish))
-            elif (child := breed(name, self._programs(parents), self._breeding(), rng)) is not None:
-                self._add_child(child, name, parents)
-        self._change(rng=rng_state(rng), wishes=tuple(wishes), phase="racing")
-        if not wishes and not self._state.children:
+        litter = Nursery(self._settings, self._space, self._surrogate(self._fitness), rng).breed(
+            self._state, self._known
+        )
+        for child in litter.children:
+            self._add_child(child)
+        self._change(rng=rng_state(rng), wishes=litter.wishes, phase="racing")
+        if not litter.wishes and not self._state.children:
             self.end("the operators have nothing new to offer")
 
-    def _draw_parents(self, rng: np.random.Generator) -> tuple[str, ...]:
-        """Distinct members of the elite, better ones first and more often (linear ranking)."""
-        elite = self._state.elite
-        weights = np.arange(len(elite), 0, -1, dtype=float)
-        n = min(_N_PARENTS, len(elite))
-        drawn = rng.choice(len(elite), size=n, replace=False, p=weights / weights.sum())
-        return tuple(elite[int(index)] for index in drawn)
-
-    def _breeding(self) -> Breeding:
-        return Breeding(
-            self._space, self._state.pool, self._settings.max_demonstrations, self._programs(self._state.elite)
-        )
-
-    def _add_child(self, program: PromptProgram, operator: str, parents: tuple[str, ...]) -> None:
-        child_id = program_id(program)
+    def _add_child(self, child: Child) -> None:
+        child_id = program_id(child.program)
         if child_id in self._known:
             return
-        child = PromptCandidate(
-            id=child_id, program=program, operator=operator, parents=parents, generation=self._state.generation
+        made = PromptCandidate(
+            id=child_id,
+            program=child.program,
+            operator=child.operator,
+            parents=child.parents,
+            generation=self._state.generation,
         )
-        self._known[child_id], self._fitness[child_id], self._seen[child_id] = child, {}, set()
+        self._known[child_id], self._fitness[child_id], self._seen[child_id] = made, {}, set()
         self._change(
-            candidates=(*self._state.candidates, child),
+            candidates=(*self._state.candidates, made),
             children=(*self._state.children, child_id),
             cohort=(*self._state.cohort, child_id),
         )
@@ -290,18 +278,31 @@ class PromptEvolutionEngine:
         differences = paired(self._fitness[one], self._fitness[other])
         return float(differences.mean()) if len(differences) else 0.0
 
-    def _ranked(self, ids: Sequence[str]) -> tuple[str, ...]:
-        """Best first, on the items that all have seen; of equal ones the earlier made."""
-        order = {one: place for place, one in enumerate(self._known)}
-        common = set.intersection(*(set(self._fitness[one]) for one in ids)) if ids else set()
-        means = {
-            one: mean_fitness({item: value for item, value in self._fitness[one].items() if item in common})
-            for one in ids
-        }
-        return tuple(sorted(dict.fromkeys(ids), key=lambda one: (-means[one], order[one])))
+    def _best(self) -> tuple[str, ...]:
+        """Those that breed next, of all that were measured."""
+        return self._ranked([one for one in self._known if self._fitness[one]])[: self._settings.n_survivors]
 
-    def _programs(self, ids: Sequence[str]) -> tuple[PromptProgram, ...]:
-        return tuple(self._known[one].program for one in ids)
+    def _ranked(self, ids: Sequence[str], fitness: Mapping[str, Fitness] | None = None) -> tuple[str, ...]:
+        """Best first, by what is to be expected of them given all that was measured; of equal ones the earlier made."""
+        order = {one: place for place, one in enumerate(self._known)}
+        expected = self._expected(ids, self._fitness if fitness is None else fitness)
+        return tuple(sorted(expected, key=lambda one: (-expected[one], order[one])))
+
+    def _expected(self, ids: Sequence[str], fitness: Mapping[str, Fitness]) -> dict[str, float]:
+        """By id; the same of all where too little was measured."""
+        unique = list(dict.fromkeys(ids))
+        surrogate = self._surrogate(fitness)
+        if surrogate is None or not unique:
+            return dict.fromkeys(unique, 0.0)
+        return dict(zip(unique, surrogate.expect([self._traits_of(one) for one in unique]).tolist(), strict=True))
+
+    def _surrogate(self, fitness: Mapping[str, Fitness]) -> Surrogate | None:
+        return fit_surrogate([self._traits_of(one) for one in self._known], fitness)
+
+    def _traits_of(self, one: str) -> Traits:
+        if one not in self._traits:
+            self._traits[one] = traits_of(self._space, self._known[one].program)
+        return self._traits[one]
 
     def _note(self, evaluation: Evaluation) -> None:
         measured = zip(evaluation.item_ids, evaluation.fitness, strict=True)
@@ -310,9 +311,7 @@ class PromptEvolutionEngine:
 
     def end(self, why: str) -> None:
         """Ask for nothing more; what was told decides who is best."""
-        state = self._state
-        elite = state.elite or self._ranked([one for one in self._known if self._fitness[one]])
-        self._change(phase="over", cohort=(), wishes=(), elite=elite, ended_because=why)
+        self._change(phase="over", cohort=(), wishes=(), elite=self._best(), ended_because=why)
 
     def _change(self, **changes: Any) -> None:
         # Built from parts that are contracts already: validating thousands of candidates anew each step would cost.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from neuroforge.contracts.prompts import Demonstration, PromptProgram
+from neuroforge.prompts.designs import draw_design
 from neuroforge.prompts.space import PromptSpace, Slot
 
 _TRIES = 8
@@ -115,6 +116,11 @@ def reorder_demonstrations(
     return _with(parents[0], demonstrations=tuple(shown[int(index)] for index in rng.permutation(len(shown))))
 
 
+def redesign(parents: Sequence[PromptProgram], breeding: Breeding, rng: np.random.Generator) -> PromptProgram:
+    """Draw every slot anew: what the elite has in common may be the wrong thing."""
+    return draw_design(parents[0], breeding.space, breeding.pool, breeding.max_demonstrations, rng)
+
+
 OPERATORS: dict[str, Operator] = {
     "edit_section": edit_section,
     "cross_sections": cross_sections,
@@ -124,6 +130,7 @@ OPERATORS: dict[str, Operator] = {
     "drop_demonstrations": drop_demonstrations,
     "swap_demonstrations": swap_demonstrations,
     "reorder_demonstrations": reorder_demonstrations,
+    "redesign": redesign,
 }
 """Operators that need no model, by name."""
 

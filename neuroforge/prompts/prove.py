@@ -13,16 +13,18 @@ from neuroforge.prompts.purse import N_FINALISTS
 
 
 async def select_winner(engine: PromptEvolutionEngine, evaluator: Evaluator, prepared: Prepared) -> PromptCandidate:
-    """Return the finalist that is best on items that the search has not seen; the seed stands among them."""
+    """Return the finalist that is best by all that is known, items that the search has not seen included.
+
+    The seed stands among them. A few fresh items alone would decide by luck more often than not.
+    """
     seed = engine.state.candidates[0]
     finalists = list(dict.fromkeys([seed.id, *(one.id for one in engine.ranking()[:N_FINALISTS])]))
     ids = tuple(item.id for item in prepared.splits["selection"])
-    means = {}
+    fresh = {}
     for one in finalists:
         results = await evaluator.results_of(engine.state.candidate(one).program, ids)
-        fitness = [result.fitness for result in results if result.fitness is not None]
-        means[one] = float(np.mean(fitness)) if fitness else float("-inf")
-    return engine.state.candidate(max(finalists, key=lambda one: means[one]))
+        fresh[one] = {result.item_id: result.fitness for result in results if result.fitness is not None}
+    return engine.state.candidate(engine.rank(fresh)[0])
 
 
 async def prove_winner(

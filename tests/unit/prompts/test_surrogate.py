@@ -1,0 +1,78 @@
+"""What a few measurements say of programs that were never tried."""
+
+import numpy as np
+import pytest
+
+from neuroforge.contracts.prompts import PromptProgram
+from neuroforge.prompts.surrogate import Traits, fit_surrogate, traits_of
+from tests.unit.prompts.searching import SEED, pool, space
+
+
+def program(role: str | None = None, cue: str | None = None, n_shown: int = 0) -> PromptProgram:
+    return PromptProgram(instruction=SEED.instruction, role=role, reasoning_cue=cue, demonstrations=pool()[:n_shown])
+
+
+def traits(*programs: PromptProgram) -> list[Traits]:
+    return [traits_of(space(), one) for one in programs]
+
+
+def fitness(known: list[Traits], levels: list[float], n_items: int = 20) -> dict[str, dict[str, float]]:
+    """Every program on every item, which add .2 and take .2 in turn."""
+    return {
+        one.id: {f"i{k}": level + (0.2 if k % 2 else -0.2) for k in range(n_items)}
+        for one, level in zip(known, levels, strict=True)
+    }
+
+
+def test_of_fewer_than_two_programs_nothing_is_learned() -> None:
+    known = traits(program(), program("a"))
+
+    assert fit_surrogate(known, {known[0].id: {"i0": 0.5}, known[1].id: {}}) is None
+
+
+def test_what_was_measured_well_is_believed() -> None:
+    known = traits(program(), program("a"), program("b"))
+    surrogate = fit_surrogate(known, fitness(known, [0.3, 0.5, 0.4]))
+
+    assert surrogate is not None
+    assert surrogate.expect(known) == pytest.approx([-0.1, 0.1, 0.0], abs=0.02)
+
+
+def test_who_saw_only_hard_items_is_not_blamed() -> None:
+    known = traits(program(), program("a"), program("b"))
+    told = fitness(known, [0.5, 0.5, 0.5])
+    told[known[2].id] = {item: value for item, value in told[known[2].id].items() if value < 0.5}
+    surrogate = fit_surrogate(known, told)
+
+    assert surrogate is not None
+    assert surrogate.expect(known) == pytest.approx([0.0, 0.0, 0.0], abs=1e-9)
+
+
+def test_a_part_that_helped_is_expected_to_help_elsewhere() -> None:
+    known = traits(program(), program(cue="x"), program("a"), program("a", "x"), program("b"))
+    surrogate = fit_surrogate(known, fitness(known, [0.3, 0.5, 0.3, 0.5, 0.3]))
+
+    assert surrogate is not None
+    without, with_cue = surrogate.expect(traits(program("b"), program("b", "x")))
+    assert with_cue > without + 0.05
+
+
+def test_the_number_of_examples_counts_though_they_are_others() -> None:
+    known = traits(program(), program(n_shown=4), program("a"), program("a", n_shown=4))
+    surrogate = fit_surrogate(known, fitness(known, [0.3, 0.5, 0.3, 0.5]))
+
+    assert surrogate is not None
+    others = PromptProgram(**{**dict(program()), "demonstrations": pool()[4:8]})
+    none, four_others = surrogate.expect(traits(program("b"), others))
+    assert four_others > none + 0.05
+
+
+def test_draws_spread_where_nothing_is_known() -> None:
+    known = traits(program(), program("a"), program("b"))
+    surrogate = fit_surrogate(known, fitness(known, [0.3, 0.5, 0.4]))
+
+    assert surrogate is not None
+    stranger = PromptProgram(instruction="Other.", output_format="x", demonstrations=pool()[:8])
+    draws = surrogate.draw([known[0], *traits(stranger)], 400, np.random.default_rng(0))
+    assert draws.shape == (400, 2)
+    assert draws[:, 1].std() > 3 * draws[:, 0].std()
