@@ -68,8 +68,8 @@ benchmark-router: $(VENV)/.dev ## Measure the router's learning; DATA=DIR of the
 benchmark-experiments: $(VENV)/.dev ## Measure the experiments: whether intervals and tests keep what they promise
 	$(BIN)/python -m tests.benchmarks.run_experiments
 
-benchmark-prompts: $(VENV)/.dev ## Measure the optimisation of prompts: what it costs beside the models' calls
-	$(BIN)/python -m tests.benchmarks.run_prompts
+benchmark-prompts: $(VENV)/.dev ## Measure the optimisation of prompts; DATA=DIR of the public task sets
+	$(BIN)/python -m tests.benchmarks.run_prompts $(if $(DATA),--data $(DATA),)
 
 clean: ## Remove the environment, caches and build products (not the models nor the database)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

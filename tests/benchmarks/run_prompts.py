@@ -4,25 +4,38 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-from tests.benchmarks import prompt_overhead
+from tests.benchmarks import prompt_field, prompt_nulls, prompt_overhead, prompt_racing
 from tests.benchmarks.figures import Figure, print_figures, write_figures
 
-Driver = Callable[[], list[Figure]]
-DRIVERS: dict[str, Driver] = {"overhead": prompt_overhead.run}
+Driver = Callable[[argparse.Namespace], list[Figure]]
+DRIVERS: dict[str, Driver] = {
+    "overhead": lambda _given: prompt_overhead.run(),
+    "racing": lambda given: prompt_racing.run(given.data),
+    "false_promotion": lambda _given: prompt_nulls.run(),
+    "field": lambda given: prompt_field.run(
+        given.data, prompt_field.Wanted(given.task, None if given.limit_minutes is None else 60 * given.limit_minutes)
+    ),
+}
 
 
 def main(words: list[str]) -> int:
     """Run the named benchmarks, or all."""
     parser = argparse.ArgumentParser(prog="tests.benchmarks.run_prompts", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"any of: {', '.join(DRIVERS)}")
+    parser.add_argument("--data", type=Path, help="directory of the public task sets; without it those of registries")
+    parser.add_argument("--task", action="append", default=[], help="field: only this one; may be repeated")
+    parser.add_argument("--limit-minutes", type=float, help="field: begin no run after so long; the next call goes on")
     given = parser.parse_args(words)
     if unknown := sorted(set(given.names) - DRIVERS.keys()):
         parser.error(f"unknown: {', '.join(unknown)}; there are: {', '.join(DRIVERS)}")
+    if given.data is not None and not given.data.is_dir():
+        parser.error(f"--data {given.data}: no such directory")
     holds = True
     for name in given.names or DRIVERS:
         started_s = time.monotonic()
-        figures = DRIVERS[name]()
+        figures = DRIVERS[name](given)
         print_figures(f"{name} ({time.monotonic() - started_s:.0f} s)", figures)
         print(f"written: {write_figures(name, figures)}")
         holds = holds and all(one.holds is not False for one in figures)

@@ -1,0 +1,50 @@
+"""A small model in this process, as the optimiser's `Models`: no cluster, no gateway, the engine that is served."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from neuroforge.assets.store import AssetStore
+from neuroforge.contracts.base import JsonObject
+from neuroforge.contracts.chat import LabelLogprobs, LabelRequest, PromptText
+from neuroforge.engines.llamacpp import LlamaCppEngine
+from neuroforge.engines.llamacpp_params import LlamaCppConfig
+from neuroforge.prompts.ask import Target
+
+CONTEXT_LENGTH = 2048
+
+
+@dataclass
+class LocalModel:
+    """`Models` over one engine with one slot, so that the items of one candidate find its prompt in the cache."""
+
+    engine: LlamaCppEngine
+    target: Target
+
+    async def chat(self, messages: Any, model: str, **options: Any) -> JsonObject:
+        """Return the whole answer; what is for the gateway is left out."""
+        options.pop("neuroforge", None)
+        return await self.engine.complete("chat/completions", {"model": model, "messages": messages, **options})
+
+    async def label_logprobs(self, prompt: Any, labels: Sequence[str], model: str) -> LabelLogprobs:
+        """Return one score a label."""
+        assert model == self.target.model_id
+        return await self.engine.label_logprobs(
+            LabelRequest(prompt=PromptText(messages=tuple(prompt)), labels=tuple(labels))
+        )
+
+
+@asynccontextmanager
+async def local_model(store: AssetStore, model_id: str, threads: int = 1) -> AsyncIterator[LocalModel]:
+    """Load the model, which is fetched if it is not there, and unload it at the end."""
+    path = await asyncio.to_thread(store.ensure, model_id)
+    config = LlamaCppConfig(
+        model_id=model_id, model_path=path, context_length=CONTEXT_LENGTH, parallel=1, threads=threads
+    )
+    engine = LlamaCppEngine(config)
+    try:
+        yield LocalModel(engine, Target(model_id, store.entry(model_id).files[0].sha256))
+    finally:
+        await engine.close()
