@@ -102,6 +102,17 @@ async def test_what_is_said_stands_in_both_forms(tmp_path: Path) -> None:
     assert "| 1 | a (winner) | 100.0 % |" in markdown
 
 
+async def test_a_table_by_dataset_says_who_leads(tmp_path: Path) -> None:
+    rows = [
+        cell(one, f"{name}{item}", float(one == "a"), dataset=name)
+        for one in "ab"
+        for name in ("x", "y")
+        for item in range(20)
+    ]
+    _, _, markdown = await reported(finished(tmp_path, rows, config_of("ab")))
+    assert "| a leads: better than the other |" in markdown
+
+
 async def test_the_analysis_lies_beside_it(tmp_path: Path) -> None:
     report, _, _ = await reported(small(tmp_path))
     assert Analysis.model_validate_json(Path(report.analysis_path).read_text()).winner == "a"
