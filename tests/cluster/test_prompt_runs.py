@@ -76,6 +76,10 @@ def check_complete(client: Client, status: PromptRunStatus) -> OptimizationResul
     assert result.lineage[-1].operator == "seed"
     assert status.progress is not None
     assert (status.progress.phase, status.progress.best is not None) == ("done", True)
+    assert client.prompts.runs.report(status.id).startswith("<!doctype html>")
+    assert client.prompts.runs.candidates(status.id).num_rows == result.n_candidates
+    asked = client.prompts.runs.evaluations(status.id).select(["candidate_id", "item_id", "split"]).to_pylist()
+    assert len({tuple(one.values()) for one in asked}) == len(asked)
     return result
 
 

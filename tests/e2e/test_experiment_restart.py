@@ -1,15 +1,16 @@
-"""A server that is stopped in the middle of an experiment, without keys: what it had is there after the next start."""
+"""A server stopped, without keys, while an experiment runs and a prompt's optimisation waits: both go on later."""
 
 from pathlib import Path
 
 from neuroforge.client import Client
+from neuroforge.contracts.prompts import OptimizeConfig
 from neuroforge.experiments import Experiment, load_prompt_dataset
 from tests.cluster.fleet import until
 from tests.conftest import SMALL_FLEET
 from tests.server import RunningServer, serving
 
 MODEL = "smollm2-135m-instruct"
-N_CELLS = 60
+N_CELLS = 100
 
 
 def study() -> Experiment:
@@ -24,11 +25,15 @@ def n_done(client: Client, experiment_id: str) -> int:
     return 0 if progress is None else progress.n_done
 
 
-def stop_in_the_middle(server: RunningServer) -> tuple[str, int]:
+def stop_in_the_middle(server: RunningServer) -> tuple[str, str, int]:
     with Client(server.base_url) as client:
+        task = OptimizeConfig(name="waits", prompt="Say it.\n\n{{ query }}", target_model=MODEL)
+        client.prompts.runs.plan(task)  # the next check is quick
         started = client.experiments.start(study())
+        waiting = client.prompts.runs.start(task)
+        assert waiting.state == "queued"
         until(lambda: n_done(client, started.id) >= 5, "some cells are done")
-        return started.id, n_done(client, started.id)
+        return started.id, waiting.id, n_done(client, started.id)
 
 
 def test_a_restart_interrupts_and_a_resume_asks_only_what_is_open(
@@ -36,13 +41,16 @@ def test_a_restart_interrupts_and_a_resume_asks_only_what_is_open(
 ) -> None:
     settings = {**SMALL_FLEET, "tracking": {"enabled": False}}
     with serving(tmp_path / "home", shared_home / "assets", settings) as server:
-        experiment_id, n_before = stop_in_the_middle(server)
+        experiment_id, run_id, n_before = stop_in_the_middle(server)
     with serving(tmp_path / "home", shared_home / "assets", settings) as server, Client(server.base_url) as client:
         found = client.experiments.status(experiment_id)
         assert (found.state, "the server stopped" in str(found.error)) == ("interrupted", True)
+        assert client.prompts.runs.status(run_id).state == "interrupted"
         resumed = client.experiments.resume(experiment_id)
+        assert client.prompts.runs.resume(run_id).state == "queued"
         ended = client.experiments.wait(experiment_id)
         cells = client.experiments.cells(experiment_id)
+        assert client.prompts.runs.wait(run_id).state == "done"
         assert client.list_keys() == ()  # a key would have closed the server to everybody else
     assert resumed.state in {"queued", "running"}
     assert (ended.state, ended.tracked_at) == ("done", None)
