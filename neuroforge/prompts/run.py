@@ -16,7 +16,7 @@ from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, Opt
 from neuroforge.contracts.routing import Decision
 from neuroforge.contracts.scores import Score, ScorerName
 from neuroforge.datasets.items_file import parse_items
-from neuroforge.datasets.pipeline import Assets, load_dataset
+from neuroforge.datasets.pipeline import Assets, as_published, load_dataset
 from neuroforge.datasets.sample import sample_stratified
 from neuroforge.datasets.split import select_split
 from neuroforge.errors import DataError, ModelNotFound
@@ -126,7 +126,8 @@ def _read(
     source: DatasetSource, metric: ScorerName | None, assets: Assets, uploads: Uploads | None
 ) -> Sequence[DatasetItem]:
     if source.uploaded is None:
-        return load_dataset(source.name, assets, metric).items
+        read = load_dataset(source.name, assets, metric)
+        return (as_published(read) if source.form == "published" else read).items
     if uploads is None:
         raise DataError(f"dataset {source.name!r} names an upload: only a server has those; name a file instead")
     return parse_items(uploads.read(source.uploaded), source.name)

@@ -69,6 +69,13 @@ def test_where_nothing_can_be_sent_to_an_upload_is_refused() -> None:
         load_items(config(), NoAssets())
 
 
+def test_a_file_has_no_published_form(tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_text('{"question": "q", "reference": "a", "scorer": "exact"}')
+    with pytest.raises(DataError, match=r"no dataset is called 'own\.jsonl'"):
+        load_items(config(dataset=DatasetSource(name=str(path), form="published")), NoAssets())
+
+
 @pytest.mark.parametrize("where", ["target_model", "proposers"])
 async def test_an_unknown_model_is_told_with_the_nearest(where: str) -> None:
     wanted = config(**{where: "qwen-05b" if where == "target_model" else ("qwen-05b",)})
