@@ -28,6 +28,9 @@ QUIET = {
 SHORT_TRACKING = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 """An MLflow server that is down costs an experiment seconds, not the minutes of MLflow's own defaults."""
 
+FEW_WORDS = {"MLFLOW_LOGGING_LEVEL": "WARNING"}
+"""MLflow tells of each table that it makes, in the middle of what a command writes."""
+
 _NOWHERE = "http://127.0.0.1:9"
 NO_PROBES = {
     # With usage statistics off, a cluster that `ray start` made still reports that they are off.

@@ -17,7 +17,7 @@ import neuroforge
 from cluster.cells import GatewayAddress
 from cluster.cli.optimize import print_result
 from cluster.cli.optimize_progress import OptimizeLine, print_plan
-from cluster.environment import QUIET, SHORT_TRACKING, apply_environment
+from cluster.environment import FEW_WORDS, QUIET, SHORT_TRACKING, apply_environment
 from cluster.tracking import open_tracker
 from cluster.tune import TuneDriver
 from neuroforge.assets.store import AssetStore
@@ -34,7 +34,7 @@ from neuroforge.settings import load_settings
 def main() -> int:
     """Run, print."""
     options = _parse()
-    apply_environment(QUIET | SHORT_TRACKING)
+    apply_environment(QUIET | SHORT_TRACKING | FEW_WORDS)
     try:
         config = read_task(options.file, {"target_model": options.model})
         _connect()

@@ -13,6 +13,8 @@ from cluster.cli.prompt_runs import optimize_on_server
 from cluster.cli.shared import JsonOption, Shared, shared
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
 
 ANSWER_TIMEOUT_S = 600.0
@@ -84,7 +86,7 @@ def _check_on_server(out: Path | None, ways: Ways) -> None:
 
 async def _optimize(config: "OptimizeConfig", options: Shared, directory: Path, ways: Ways) -> None:
     from cluster.cli.models_assets import open_assets
-    from cluster.environment import QUIET, SHORT_TRACKING, apply_environment
+    from cluster.environment import FEW_WORDS, QUIET, SHORT_TRACKING, apply_environment
     from cluster.tracking import open_tracker
     from neuroforge.client.aio import AsyncClient
     from neuroforge.client.locate import find_key
@@ -93,7 +95,7 @@ async def _optimize(config: "OptimizeConfig", options: Shared, directory: Path, 
     from neuroforge.prompts.run import OptimizationRun, plan_optimization, run_optimization
     from neuroforge.scoring.sandbox import Sandbox
 
-    apply_environment(QUIET | SHORT_TRACKING)
+    apply_environment(QUIET | SHORT_TRACKING | FEW_WORDS)
     line = OptimizeLine()
     async with AsyncClient(options.server_url(), find_key(None), ANSWER_TIMEOUT_S) as client:
         sandbox = Sandbox(allow_unsandboxed=ways.allow_unsandboxed)
@@ -114,16 +116,17 @@ async def _optimize(config: "OptimizeConfig", options: Shared, directory: Path, 
     if ways.as_json:
         print_json(result)
     else:
-        print_result(result, directory)
+        print_result(result, directory, line.told)
 
 
-def print_result(result: "OptimizationResult", directory: Path) -> None:
-    """Write what was found, for people."""
+def print_result(result: "OptimizationResult", directory: Path, told: "Collection[str]" = ()) -> None:
+    """Write what was found, for people; warnings that were told before are not repeated."""
     from neuroforge.prompts.directory import REPORT
     from neuroforge.prompts.program import diff_programs
 
     for line in result.warnings:
-        typer.echo(f"warning: {line}", err=True)
+        if line not in told:
+            typer.echo(f"warning: {line}", err=True)
     rows = [(one.aspect, f"{one.score:.2f}", one.found_by, " ".join(one.text.split())[:90]) for one in result.findings]
     print_table(("ASPECT", "SCORE", "BY", "FINDING"), rows)
     typer.echo(

@@ -17,14 +17,15 @@ class OptimizeLine(LiveLine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._n_warnings = 0
+        self.told: tuple[str, ...] = ()
+        """Warnings, each as soon as it came."""
 
     def show(self, progress: "OptimizeProgress") -> None:
         """Take in how far it is; a warning gets a line of its own, at once."""
-        for warning in progress.warnings[self._n_warnings :]:
+        for warning in progress.warnings[len(self.told) :]:
             self.close()
             typer.echo(f"warning: {warning}", err=True)
-        self._n_warnings = len(progress.warnings)
+        self.told = progress.warnings
         self.write(progress_text(progress))
 
 
@@ -36,7 +37,7 @@ def progress_text(progress: "OptimizeProgress") -> str:
         stage += f", generation {progress.generation}, {progress.n_candidates} prompts"
     best = progress.best
     told = "no best yet" if best is None else f"best {best.mean:.3f} [{best.low:.3f}, {best.high:.3f}] n={best.n}"
-    spent = [_of("calls", progress.n_calls, budget.max_calls), _of("tokens", progress.n_tokens, budget.max_tokens)]
+    spent = [_of("calls", progress.n_calls, progress.n_calls_max), _of("tokens", progress.n_tokens, budget.max_tokens)]
     if progress.cost_usd or budget.max_cost_usd is not None:
         limit = "" if budget.max_cost_usd is None else f"/{budget.max_cost_usd:.4g}"
         spent.append(f"${progress.cost_usd:.4g}{limit}")

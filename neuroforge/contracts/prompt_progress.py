@@ -20,7 +20,9 @@ class OptimizeProgress(Contract):
     best: Estimate | None = None
     """Fitness of the best so far on the items that it has seen, with a 95 % interval."""
     n_calls: int = Field(default=0, ge=0)
-    """Measured ones: what `budget.max_calls` counts, and the test's."""
+    """Measured ones, the test's among them."""
+    n_calls_max: int | None = Field(default=None, ge=0)
+    """`budget.max_calls` and the test's; None = nothing limits them."""
     n_tokens: int = Field(default=0, ge=0)
     cost_usd: float = Field(default=0.0, ge=0)
     elapsed_s: float = Field(default=0.0, ge=0)

@@ -74,7 +74,7 @@ class PromptEngineeringCore:
         self, config: OptimizeConfig, prepared: Prepared | None, plan: OptimizePlan, workspace: Workspace
     ) -> OptimizationResult:
         before = read_result(workspace.directory)
-        teller = ProgressTeller(config.budget, workspace, self.on_progress)
+        teller = ProgressTeller(config.budget, plan.n_test_calls, workspace, self.on_progress)
         teller.enter("suggesting")
         seed, items = seed_of(config), () if prepared is None else tuple(prepared.by_id.values())
         suggestions = await suggest(config, seed, items, workspace.beside, self.contestants.others)

@@ -16,6 +16,7 @@ class ProgressTeller:
     """Keeps what was last known of the search, and tells it with what was spent."""
 
     budget: Budget
+    n_test_calls: int
     workspace: Workspace
     tell: Callable[[OptimizeProgress], None]
     phase: OptimizePhase = "suggesting"
@@ -47,6 +48,7 @@ class ProgressTeller:
                 n_candidates=len(self._state.candidates),
                 best=self._state.history[-1].fitness if self._state.history else None,
                 n_calls=self.workspace.log.spent.n_calls,
+                n_calls_max=None if self.budget.max_calls is None else self.budget.max_calls + self.n_test_calls,
                 n_tokens=spent.n_tokens,
                 cost_usd=spent.cost_usd,
                 elapsed_s=elapsed_s,

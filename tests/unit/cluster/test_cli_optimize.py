@@ -104,6 +104,7 @@ def test_a_line_of_progress_has_best_and_spend() -> None:
         n_candidates=36,
         best=BEST,
         n_calls=240,
+        n_calls_max=630,
         n_tokens=31_000,
         cost_usd=0.25,
         elapsed_s=40.0,
@@ -112,6 +113,6 @@ def test_a_line_of_progress_has_best_and_spend() -> None:
     )
 
     assert progress_text(progress) == (
-        "searching, generation 3, 36 prompts; best 0.620 [0.500, 0.730] n=20; 240/600 calls, 31,000 tokens, $0.25/2, "
+        "searching, generation 3, 36 prompts; best 0.620 [0.500, 0.730] n=20; 240/630 calls, 31,000 tokens, $0.25/2, "
         "40s; at most 1m00s left"
     )
