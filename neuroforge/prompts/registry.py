@@ -64,8 +64,9 @@ class ReleaseRegistry:
             return await self._name(release.name, _of(promotion, release), address)
 
     async def _name(self, name: str, promotion: PromptPromotion, address: str | None = None) -> PromptEntry:
-        """Move the alias in the registry, then in the store; a shadow has none, and a version that was kept while
-        nothing was tracked takes it away.
+        """Move the alias in the registry, then in the store.
+
+        A shadow has none; a version that was kept while nothing was tracked takes it away.
         """
         if self.history is None or promotion.shadow_share is not None:
             return await self.store.promote_prompt(name, promotion)
