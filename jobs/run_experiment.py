@@ -75,10 +75,14 @@ def _run(client: Client, experiment: Experiment, stop: _Stop, report: Path | Non
     try:
         stop.release()
         client.experiments.wait(experiment_id, line.show)
+        line.close()
+        return _tell(client, experiment_id, report)
     except KeyboardInterrupt:
         _cancel(client, experiment_id)
         return INCOMPLETE
-    line.close()
+
+
+def _tell(client: Client, experiment_id: str, report: Path | None) -> int:
     outcome = client.experiments.outcome(experiment_id)
     print_analysis(outcome.status, outcome.analysis)
     if report is not None:
@@ -91,9 +95,10 @@ def _run(client: Client, experiment: Experiment, stop: _Stop, report: Path | Non
 def _cancel(client: Client, experiment_id: str) -> None:
     try:
         client.experiments.cancel(experiment_id)
-    except ConflictError as error:  # it ended in the same moment
-        print(error.message, file=sys.stderr)
-    print(f"stopped; go on with: neuroforge experiment resume {experiment_id}", file=sys.stderr, flush=True)
+        told = f"stopped; go on with: neuroforge experiment resume {experiment_id}"
+    except ConflictError as error:  # it had ended
+        told = f"{error.message}; see it by: neuroforge experiment show {experiment_id}"
+    print(told, file=sys.stderr, flush=True)
 
 
 def _parse() -> argparse.Namespace:

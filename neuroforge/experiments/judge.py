@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import combinations
+from pathlib import Path
 
 from neuroforge.contracts.analysis import JudgeReport
 from neuroforge.contracts.experiment_run import MatrixResult
@@ -79,16 +81,15 @@ class LlmJudge:
         if judge is None:
             return None
         work = await asyncio.to_thread(read_work, plan, judge)
-        session = self._session = JudgeSession(plan, judge, self._models, self._now, self._sleep)
-        log = ScoreLog(session.directory)
-        if self._is_cancelled:  # before there was a session to stop
-            session.cancel()
-        try:
+        with (
+            closing(ScoreLog(Path(plan.directory))) as log,
+            closing(JudgeSession(plan, judge, self._models, self._now, self._sleep)) as session,
+        ):
+            self._session = session
+            if self._is_cancelled:  # before there was a session to stop
+                session.cancel()
             run = self._compare if judge.mode == "pairwise" else self._grade
             await run(session, work, log)
-        finally:
-            log.close()
-            session.close()
         await asyncio.to_thread(compact, plan)
         relatives = relatives_of_judge(plan.config, self._tags)
         return await asyncio.to_thread(report_on_judge, plan, judge, relatives, session.calls)

@@ -11,7 +11,7 @@ import pytest
 from cluster.cli.experiment_run import INCOMPLETE
 from jobs.run_experiment import main
 from tests.unit.gateway.fakes_experiments import COST, status
-from tests.unit.loopback import Answer, Loopback, loopback
+from tests.unit.loopback import Answer, Loopback, envelope, loopback
 
 PATH = "/admin/v1/experiments"
 YAML = "name: study\nmodels: [small]\ndatasets: [mmlu:5]\n"
@@ -62,6 +62,17 @@ def test_a_stop_cancels_the_experiment_and_says_how_to_go_on(
     assert run(gateway, tmp_path, monkeypatch) == INCOMPLETE
     assert [one.path for one in gateway.received].count(f"{PATH}/exp-3/cancel") == 1
     assert "go on with: neuroforge experiment resume exp-3" in capsys.readouterr().err
+
+
+def test_a_stop_when_it_has_ended_says_where_it_is(
+    gateway: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.answer("GET", f"{PATH}/exp-3", Answer(body=status("exp-3").model_dump_json().encode()))
+    refusal = envelope("conflict", "experiment 'exp-3' cannot be cancelled: it is done")
+    gateway.answer_json("POST", f"{PATH}/exp-3/cancel", refusal, 409)
+    stop_at(gateway, ("GET", f"{PATH}/exp-3/analysis"))
+    assert run(gateway, tmp_path, monkeypatch) == INCOMPLETE
+    assert "it is done; see it by: neuroforge experiment show exp-3" in capsys.readouterr().err
 
 
 def test_a_stop_before_the_start_starts_nothing(
