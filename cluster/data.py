@@ -19,6 +19,7 @@ import uvloop
 from ray.data import ActorPoolStrategy, DataContext
 
 from cluster.cells import GatewayAddress, GatewayCaller
+from cluster.garbage import spare_garbage_collection
 from cluster.names import ON_HEAD
 from neuroforge.contracts.experiment_run import Lane
 from neuroforge.contracts.experiments import CellReply
@@ -86,6 +87,7 @@ class AskActor:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._is_open = True
+        spare_garbage_collection()  # a full collection takes a tenth of a second, in which no slot is filled again
 
     def __call__(self, block: dict[str, Any]) -> dict[str, Any]:
         """Return one row a place: replies as JSON lines, or why the journal could not be written."""

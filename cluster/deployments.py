@@ -1,6 +1,5 @@
 """Serve shells around plain classes: they find their neighbours, build the plain object, and decide nothing."""
 
-import gc
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from ray.serve.config import ProxyLocation
 from ray.serve.schema import LoggingConfig
 from starlette.types import ASGIApp
 
+from cluster.garbage import spare_garbage_collection
 from cluster.names import FLEET_ACTOR, NAMESPACE, ON_HEAD, STATE_ACTOR
 from cluster.resources import autoscaling, model_actor_options
 from cluster.weights import model_facts, weights_path
@@ -89,17 +89,6 @@ def build_llamacpp_application(
         **autoscaling(spec),
     )
     return versioned(deployment, version).bind(spec, home, n_models)
-
-
-def spare_garbage_collection() -> None:
-    """Take all that lives now out of the collector's sight, and let it look less often.
-
-    The imported libraries are most of the objects in the process and stay for ever, but each full collection would walk
-    them, between two requests. Memory that requests leave behind is still collected.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 @serve.ingress()
