@@ -21,6 +21,8 @@ TITLES: dict[Section, str] = {
     "answer_cue": "Answer",
 }
 _QUESTION = "Question"
+_INPUT = "\0input\0"
+"""Stands for the question while the messages around it are made."""
 
 
 def render_program(program: PromptProgram, item: DatasetItem) -> tuple[JsonObject, ...]:
@@ -30,7 +32,10 @@ def render_program(program: PromptProgram, item: DatasetItem) -> tuple[JsonObjec
         DataError: The input template is wrong, or names a variable that the item does not have.
     """
     question = fill_in(program.input_template, variables_of(item), f"input_template, item {item.id!r}")
-    messages = [one.model_dump() for one in messages_of(program, question)]
+    # Put in afterwards: messages of a release know one kind of line end, and a caller's text is sent as it is.
+    messages = [
+        {"role": one.role, "content": one.content.replace(_INPUT, question)} for one in messages_of(program, _INPUT)
+    ]
     if not item.messages:
         return tuple(messages)
     first = 1 if messages[0]["role"] == "system" else 0
@@ -42,10 +47,9 @@ def template_of(program: PromptProgram) -> tuple[PromptMessage, ...]:
 
     Everything but the input template is text, so braces in it are put out of Jinja2's sight.
     """
-    marker = "\0input\0"
     found = []
-    for message in messages_of(program, marker):
-        before, is_there, after = message.content.partition(marker)
+    for message in messages_of(program, _INPUT):
+        before, is_there, after = message.content.partition(_INPUT)
         content = f"{_raw(before)}{program.input_template}{_raw(after)}" if is_there else _raw(message.content)
         found.append(PromptMessage(role=message.role, content=content))
     return tuple(found)
