@@ -25,11 +25,11 @@ from neuroforge.prompts.evolution_state import (
 )
 from neuroforge.prompts.litter import Child, Nursery
 from neuroforge.prompts.program import program_id
-from neuroforge.prompts.race import Fitness, estimate, paired, pareto_front, survivors
+from neuroforge.prompts.race import Fitness, estimate, pareto_front, survivors
 from neuroforge.prompts.space import PromptSpace
 from neuroforge.prompts.spend import spent_on
+from neuroforge.prompts.standing import Standing
 from neuroforge.prompts.stop import why_over
-from neuroforge.prompts.surrogate import Surrogate, Traits, fit_surrogate, traits_of
 
 Blocks = Sequence[tuple[str, ...]]
 _HALVES = 2
@@ -50,12 +50,7 @@ class PromptEvolutionEngine:
         self._space = space
         self._blocks = tuple(blocks)
         self._state = state
-        self._known = {one.id: one for one in state.candidates}
-        self._fitness: dict[str, dict[str, float]] = {one.id: {} for one in state.candidates}
-        self._seen: dict[str, set[int]] = {one.id: set() for one in state.candidates}
-        self._traits: dict[str, Traits] = {}
-        for evaluation in state.evaluations:
-            self._note(evaluation)
+        self._standing = Standing(space, state.candidates, state.evaluations)
 
     @classmethod
     def begin(
@@ -118,11 +113,11 @@ class PromptEvolutionEngine:
         Raises:
             NotFound: No such candidate.
         """
-        if evaluation.candidate_id not in self._known:
+        if evaluation.candidate_id not in self._standing.known:
             raise NotFound(f"no candidate {evaluation.candidate_id!r}")
-        if evaluation.block in self._seen[evaluation.candidate_id]:
+        if self._standing.has_seen(evaluation.candidate_id, evaluation.block):
             return
-        self._note(evaluation)
+        self._standing.note(evaluation)
         self._change(
             evaluations=(*self._state.evaluations, evaluation), n_calls=self._state.n_calls + evaluation.n_calls
         )
@@ -145,35 +140,33 @@ class PromptEvolutionEngine:
 
     def ranking(self) -> tuple[PromptCandidate, ...]:
         """Return the elite, best first; before there is one, what has been measured."""
-        ids = self._state.elite or self._ranked([one for one in self._known if self._fitness[one]])
-        return tuple(self._known[one] for one in ids)
+        return tuple(self._standing.known[one] for one in self._state.elite or self._standing.best())
 
     def rank(self, fresh: Mapping[str, Fitness]) -> tuple[str, ...]:
         """Return the ids of those that were measured on more items, best first by old and new measurements together."""
-        together = {one: {**fitness, **fresh.get(one, {})} for one, fitness in self._fitness.items()}
-        return self._ranked(tuple(fresh), together)
+        return self._standing.ranked(tuple(fresh), fresh)
 
     def fitness_of(self, candidate_id: str) -> dict[str, float]:
         """Return what was measured, by item id."""
-        return dict(self._fitness[candidate_id])
+        return dict(self._standing.fitness[candidate_id])
 
     def front(self) -> tuple[PromptCandidate, ...]:
         """Return those of the elite that no other beats in expected fitness, prompt tokens and latency at once."""
-        points, expected = {}, self._expected(self._state.elite, self._fitness)
+        points, expected = {}, self._standing.expected(self._state.elite)
         for one in self._state.elite:
             told = [evaluation for evaluation in self._state.evaluations if evaluation.candidate_id == one]
             n_calls = max(1, sum(evaluation.n_calls for evaluation in told))
             n_tokens = sum(evaluation.n_prompt_tokens for evaluation in told) / n_calls
             latency_s = sum(evaluation.latency_s * evaluation.n_calls for evaluation in told) / n_calls
             points[one] = (-expected[one], n_tokens, latency_s)
-        return tuple(self._known[one] for one in pareto_front(points))
+        return tuple(self._standing.known[one] for one in pareto_front(points))
 
     def _open_trials(self) -> tuple[Trial, ...]:
         state = self._state
         trials = [
-            Trial(self._known[one], state.block, self._blocks[state.block])
+            Trial(self._standing.known[one], state.block, self._blocks[state.block])
             for one in state.cohort
-            if state.block not in self._seen[one]
+            if not self._standing.has_seen(one, state.block)
         ]
         if not trials:
             return ()
@@ -187,21 +180,22 @@ class PromptEvolutionEngine:
             case "racing":
                 self._race_on()
             case "deepening":
-                self._change(phase="breeding", depth=self._state.depth + 1, elite=self._ranked(self._state.elite))
+                elite = self._standing.ranked(self._state.elite)
+                self._change(phase="breeding", depth=self._state.depth + 1, elite=elite)
             case "breeding":
                 self._breed()
 
     def _race_on(self) -> None:
         """After a block: the better half of the unbeaten goes on; after the last that the elite has seen, all end."""
         state = self._state
-        rivals = {one: self._fitness[one] for one in (*state.elite, *state.cohort)}
+        rivals = {one: self._standing.fitness[one] for one in (*state.elite, *state.cohort)}
         unbeaten = set(survivors(rivals, self._settings.n_survivors, self._settings.alpha))
         n_most = -(-len(state.cohort) // _HALVES)
-        cohort = self._ranked([one for one in state.cohort if one in unbeaten])[:n_most]
+        cohort = self._standing.ranked([one for one in state.cohort if one in unbeaten])[:n_most]
         if cohort and state.block + 1 < state.depth:
             self._change(cohort=cohort, block=state.block + 1)
             return
-        elite = self._best()
+        elite = self._standing.best(self._settings.n_survivors)
         is_same = bool(state.elite) and elite[0] == state.elite[0]
         self._change(
             elite=elite,
@@ -228,8 +222,8 @@ class PromptEvolutionEngine:
         return Milestone(
             generation=state.generation,
             best=best,
-            fitness=estimate(list(self._fitness[best].values()), rng),
-            gain=max(0.0, self._gain(best, state.elite[0])) if state.elite else 0.0,
+            fitness=estimate(list(self._standing.fitness[best].values()), rng),
+            gain=max(0.0, self._standing.gain(best, state.elite[0])) if state.elite else 0.0,
             n_calls=spent.n_calls,
             n_tokens=spent.n_tokens,
             cost_usd=spent.cost_usd,
@@ -239,9 +233,8 @@ class PromptEvolutionEngine:
         state = self._state
         rng = rng_of(state.rng, self._settings.seed)
         self._change(children=(), cohort=(), generation=state.generation + 1, block=0)
-        litter = Nursery(self._settings, self._space, self._surrogate(self._fitness), rng).breed(
-            self._state, self._known
-        )
+        nursery = Nursery(self._settings, self._space, self._standing.surrogate(), rng)
+        litter = nursery.breed(self._state, self._standing.known)
         for child in litter.children:
             self._add_child(child)
         self._change(rng=rng_state(rng), wishes=litter.wishes, phase="racing")
@@ -250,7 +243,7 @@ class PromptEvolutionEngine:
 
     def _add_child(self, child: Child) -> None:
         child_id = program_id(child.program)
-        if child_id in self._known:
+        if child_id in self._standing.known:
             return
         made = PromptCandidate(
             id=child_id,
@@ -259,7 +252,7 @@ class PromptEvolutionEngine:
             parents=child.parents,
             generation=self._state.generation,
         )
-        self._known[child_id], self._fitness[child_id], self._seen[child_id] = made, {}, set()
+        self._standing.enter(made)
         self._change(
             candidates=(*self._state.candidates, made),
             children=(*self._state.children, child_id),
@@ -269,49 +262,15 @@ class PromptEvolutionEngine:
     def _gains_of_children(self) -> list[tuple[str, float]]:
         found = []
         for one in self._state.children:
-            child = self._known[one]
-            if child.parents and self._fitness[one]:
-                found.append((child.operator, self._gain(one, child.parents[0])))
+            child = self._standing.known[one]
+            if child.parents and self._standing.fitness[one]:
+                found.append((child.operator, self._standing.gain(one, child.parents[0])))
         return found
-
-    def _gain(self, one: str, other: str) -> float:
-        differences = paired(self._fitness[one], self._fitness[other])
-        return float(differences.mean()) if len(differences) else 0.0
-
-    def _best(self) -> tuple[str, ...]:
-        """Those that breed next, of all that were measured."""
-        return self._ranked([one for one in self._known if self._fitness[one]])[: self._settings.n_survivors]
-
-    def _ranked(self, ids: Sequence[str], fitness: Mapping[str, Fitness] | None = None) -> tuple[str, ...]:
-        """Best first, by what is to be expected of them given all that was measured; of equal ones the earlier made."""
-        order = {one: place for place, one in enumerate(self._known)}
-        expected = self._expected(ids, self._fitness if fitness is None else fitness)
-        return tuple(sorted(expected, key=lambda one: (-expected[one], order[one])))
-
-    def _expected(self, ids: Sequence[str], fitness: Mapping[str, Fitness]) -> dict[str, float]:
-        """By id; the same of all where too little was measured."""
-        unique = list(dict.fromkeys(ids))
-        surrogate = self._surrogate(fitness)
-        if surrogate is None or not unique:
-            return dict.fromkeys(unique, 0.0)
-        return dict(zip(unique, surrogate.expect([self._traits_of(one) for one in unique]).tolist(), strict=True))
-
-    def _surrogate(self, fitness: Mapping[str, Fitness]) -> Surrogate | None:
-        return fit_surrogate([self._traits_of(one) for one in self._known], fitness)
-
-    def _traits_of(self, one: str) -> Traits:
-        if one not in self._traits:
-            self._traits[one] = traits_of(self._space, self._known[one].program)
-        return self._traits[one]
-
-    def _note(self, evaluation: Evaluation) -> None:
-        measured = zip(evaluation.item_ids, evaluation.fitness, strict=True)
-        self._fitness[evaluation.candidate_id].update({item: value for item, value in measured if value is not None})
-        self._seen[evaluation.candidate_id].add(evaluation.block)
 
     def end(self, why: str) -> None:
         """Ask for nothing more; what was told decides who is best."""
-        self._change(phase="over", cohort=(), wishes=(), elite=self._best(), ended_because=why)
+        elite = self._standing.best(self._settings.n_survivors)
+        self._change(phase="over", cohort=(), wishes=(), elite=elite, ended_because=why)
 
     def _change(self, **changes: Any) -> None:
         # Built from parts that are contracts already: validating thousands of candidates anew each step would cost.

@@ -76,7 +76,7 @@ def sample_distribution(
 def add_demonstrations(parents: Sequence[PromptProgram], breeding: Breeding, rng: np.random.Generator) -> PromptProgram:
     """Show one to four more examples, at random places."""
     shown = list(parents[0].demonstrations)
-    unused = [one for one in breeding.pool if one not in shown]
+    unused = _unused(shown, breeding.pool)
     n_more = min(int(rng.integers(1, 5)), len(unused), breeding.max_demonstrations - len(shown))
     for index in rng.permutation(len(unused))[: max(0, n_more)]:
         shown.insert(int(rng.integers(0, len(shown) + 1)), unused[int(index)])
@@ -100,7 +100,7 @@ def swap_demonstrations(
 ) -> PromptProgram:
     """Show other examples in the place of some."""
     shown = list(parents[0].demonstrations)
-    unused = [one for one in breeding.pool if one not in shown]
+    unused = _unused(shown, breeding.pool)
     n = min(len(shown), len(unused), int(rng.integers(1, 3)))
     places, fresh = rng.permutation(len(shown))[:n], rng.permutation(len(unused))[:n]
     for place, index in zip(places, fresh, strict=True):
@@ -144,6 +144,11 @@ def breed(
         if child != parents[0]:
             return child
     return None
+
+
+def _unused(shown: Sequence[Demonstration], pool: Sequence[Demonstration]) -> list[Demonstration]:
+    questions = {one.question for one in shown}
+    return [one for one in pool if one.question not in questions]
 
 
 def _set_random(program: PromptProgram, slots: Sequence[Slot], rng: np.random.Generator) -> PromptProgram:

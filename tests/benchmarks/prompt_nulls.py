@@ -26,8 +26,8 @@ from neuroforge.prompts.pipeline import PromptEngineeringCore
 from neuroforge.prompts.plan import Contestants
 from tests.benchmarks.figures import Figure, at_most
 
-N_RUNS = 200
-"""A shape; six shapes make 1,200 runs."""
+N_RUNS = 170
+"""A shape; six shapes make 1,020 runs."""
 ALPHA = 0.05
 _PLACE = re.compile(r"item (\d+)")
 
