@@ -28,6 +28,6 @@ class OptimizeProgress(Contract):
     elapsed_s: float = Field(default=0.0, ge=0)
     budget: Budget
     eta_s: float | None = Field(default=None, ge=0)
-    """Until the budget is used up at the pace so far, which is the latest that the search ends; None = unknown."""
+    """Until the budget is used up at the search's pace, which is the latest that it ends; None = unknown."""
     warnings: tuple[str, ...] = ()
     """All so far."""
