@@ -15,7 +15,7 @@ from cluster.cli.shared import JsonOption, Shared, shared
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
+    from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, PromptTemplate
 
 ANSWER_TIMEOUT_S = 600.0
 
@@ -137,6 +137,8 @@ def print_result(result: "OptimizationResult", directory: Path, told: "Collectio
     gained = [f"{name} {gain:+.3f}" for name, gain in result.contributions.items() if gain > 0]
     if gained:
         typer.echo(f"gained by operator: {', '.join(gained)}")
+    if result.template is not None:
+        _print_worth(result.template)
     for line in diff_programs(result.original, result.optimized):
         typer.echo(f"  {line}")
     typer.echo(result.sentence)
@@ -150,3 +152,19 @@ def print_result(result: "OptimizationResult", directory: Path, told: "Collectio
     typer.echo(f"written: {directory}")
     if (directory / REPORT).exists():
         typer.echo(f"report: {directory / REPORT}")
+
+
+def _print_worth(template: "PromptTemplate") -> None:
+    """Write what each decision is worth: its share of the variance, and what was chosen against the seed's own."""
+    rows = []
+    for slot in template.slots:
+        chosen = next((one for one in slot.choices if one.is_chosen), None)
+        gain = (
+            "" if chosen is None else f"{chosen.effect.mean:+.3f} [{chosen.effect.low:+.3f}, {chosen.effect.high:+.3f}]"
+        )
+        share = f"{slot.share.mean:.0%} [{slot.share.low:.0%}, {slot.share.high:.0%}]"
+        rows.append((slot.slot, share, gain, "another" if chosen is None else " ".join(chosen.value.split())[:60]))
+    typer.echo(
+        f"what parts are worth, from {template.n_structures} structures and {template.n_earlier} earlier results:"
+    )
+    print_table(("PART", "SHARE OF VARIANCE", "GAIN OVER THE SEED", "CHOSEN"), rows)

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from neuroforge.contracts.base import Contract
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import Budget, DatasetSource, Decoding
+from neuroforge.contracts.prompt_worth import Assessment, PairWorth, SlotWorth
 from neuroforge.contracts.rules import Estimate
 from neuroforge.contracts.scores import ScorerName
 
@@ -19,6 +20,9 @@ DemonstrationStyle = Literal["turns", "text"]
 """Demonstrations as earlier turns of the conversation, or inside the prompt's text."""
 Placement = Literal["system", "user"]
 """Where the sections before the question stand."""
+PromptStrategy = Literal["evolution", "nas", "nas_evolution"]
+"""`evolution` changes one part at a time. `nas` learns first what each part of the structure is worth, then fine-tunes
+the best; Optuna's TPE offers structures. `nas_evolution` is the same with regularised evolution offering them."""
 Section = Literal[
     "role",
     "instruction",
@@ -166,7 +170,7 @@ class OptimizeConfig(Contract):
     """Examples given along instead of a dataset."""
     metric: ScorerName | None = None
     """None = what each item declares."""
-    strategy: Literal["evolution", "nas"] = "evolution"
+    strategy: PromptStrategy = "evolution"
     budget: Budget = Budget(max_calls=1000)
     """Calls bound search and selection, the test comes on top; tokens, money and time bound the whole run."""
     n_generations: int | None = Field(default=None, ge=1)
@@ -321,12 +325,34 @@ class OptimizePlan(Contract):
     notes: tuple[str, ...] = ()
 
 
+class PromptTemplate(Contract):
+    """A prompt that a search over structures found for a kind of task, with what its parts are worth."""
+
+    domain: str
+    """Kind of task that it was found for."""
+    program: PromptProgram
+    text: str
+    """The program as plain text."""
+    fitness: Estimate
+    """That the search expects of its structure on items like its own: no proof, as it chose by these."""
+    slots: tuple[SlotWorth, ...]
+    """Largest share of the variance first."""
+    pairs: tuple[PairWorth, ...]
+    """The strongest interactions."""
+    n_structures: int = Field(ge=1)
+    """Measured in this search."""
+    n_earlier: int = Field(ge=0)
+    """Rows of earlier tasks of the domain that it began with."""
+
+
 class OptimizationResult(Contract):
     """What optimising a prompt came to."""
 
     id: str
     """The same for the same configuration."""
     name: str
+    task_kind: str | None = None
+    """What answers are: choice, classification, numeric, code or text; None = there were no examples."""
     original: PromptProgram
     optimized: PromptProgram
     """The original itself where nothing better was shown."""
@@ -343,6 +369,10 @@ class OptimizationResult(Contract):
     search_test_gap: float | None = None
     """Winner's score in the search less on the test: how far the search fooled itself; None = not tested."""
     plan: OptimizePlan
+    template: PromptTemplate | None = None
+    """Of the winner, where structures were searched."""
+    assessments: dict[str, Assessment] = Field(default_factory=dict)
+    """original, optimized, improvement: measured, else predicted from earlier runs, else by rules, and called so."""
     findings: tuple[Finding, ...] = ()
     suggestions: tuple[PromptProgram, ...] = ()
     """Improvements that models wrote and agreed on; without examples nobody knows whether they help."""

@@ -11,6 +11,7 @@ from neuroforge.contracts.prompts import (
     OptimizeConfig,
     OptimizePlan,
     PromptCandidate,
+    PromptTemplate,
 )
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution_state import EvolutionState
@@ -20,6 +21,7 @@ from neuroforge.prompts.prepare import Prepared, seed_of
 from neuroforge.prompts.promote import Verdict
 from neuroforge.prompts.provenance import find_versions, run_id
 from neuroforge.prompts.render import to_text
+from neuroforge.prompts.space import kind_of
 from neuroforge.prompts.suggest import Suggestions
 from neuroforge.prompts.workspace import Workspace
 
@@ -37,6 +39,8 @@ class Searched:
     verdict: Verdict
     workspace: Workspace
     warnings: tuple[str, ...]
+    template: PromptTemplate | None
+    """Of the winner, where structures were searched."""
 
 
 def conclude(
@@ -49,6 +53,7 @@ def conclude(
     return OptimizationResult(
         id=run_id(config),
         name=config.name,
+        task_kind=kind_of(tuple(prepared.by_id.values())),
         original=prepared.seed,
         optimized=optimized,
         text=to_text(optimized),
@@ -59,6 +64,7 @@ def conclude(
         scores=scores,
         search_test_gap=scores["search"] - scores["optimized"] if {"search", "optimized"} <= set(scores) else None,
         plan=plan,
+        template=searched.template,
         findings=suggestions.findings,
         suggestions=suggestions.programs,
         contributions={name: one.gain for name, one in sorted(engine.state.credits.items())},

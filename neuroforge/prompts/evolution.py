@@ -2,13 +2,15 @@
 
 import asyncio
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from pydantic import ValidationError
 
-from neuroforge.contracts.prompts import OptimizeConfig
+from neuroforge.contracts.prompts import OptimizeConfig, PromptCandidate, PromptTemplate
 from neuroforge.errors import DataError
 from neuroforge.prompts.directory import STATE
+from neuroforge.prompts.earlier import read_earlier
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution_state import EvolutionSettings, EvolutionState
 from neuroforge.prompts.evolve import PromptEvolutionEngine
@@ -20,6 +22,9 @@ from neuroforge.prompts.progress import ProgressTeller
 from neuroforge.prompts.purse import N_FINALISTS
 from neuroforge.prompts.search import SearchDriver
 from neuroforge.prompts.space import build_space
+from neuroforge.prompts.structure import PromptNAS, structure_settings
+from neuroforge.prompts.structure_engine import StructureEngine
+from neuroforge.prompts.structure_state import StructureState
 from neuroforge.prompts.suggest import Suggestions
 from neuroforge.prompts.workspace import Workspace
 from neuroforge.storage.files import write_whole
@@ -27,6 +32,8 @@ from neuroforge.storage.files import write_whole
 N_FAILURES = 3
 """Wrong answers that a model is shown, to reflect on."""
 TIME_IS_UP = "the budget of time is used up"
+
+State = TypeVar("State", bound=EvolutionState)
 
 
 class Evolution:
@@ -47,6 +54,8 @@ class Evolution:
         self._evaluator = evaluator
         self._has_writers = bool(suggestions.writers)
         self._is_checked = False
+        items = [prepared.by_id[one] for block in prepared.blocks for one in block]
+        self._space = build_space(prepared.seed, items, config.max_demonstrations)
         self.engine = self._make_engine(suggestions)
         self.proposer = Proposer(workspace.beside, suggestions.writers, self._failures)
 
@@ -71,6 +80,11 @@ class Evolution:
             self.engine.end(TIME_IS_UP)
             write_whole(path, self.engine.state.model_dump_json().encode())
 
+    def template(self, winner: PromptCandidate) -> PromptTemplate | None:
+        """Return what the winner's parts are worth; None where structures were not searched."""
+        engine = self.engine
+        return engine.template(self._space.kind, winner) if isinstance(engine, StructureEngine) else None
+
     def _make_engine(self, suggestions: Suggestions) -> PromptEvolutionEngine:
         config, prepared = self._config, self._prepared
         purse = make_purse(config, prepared, self._evaluator.asker.target.price, lambda: self._workspace.beside.spent)
@@ -84,11 +98,15 @@ class Evolution:
             has_proposers=self._has_writers,
             seed=config.seed,
         )
-        items = [prepared.by_id[one] for block in prepared.blocks for one in block]
-        space = build_space(prepared.seed, items, config.max_demonstrations)
-        path = self._workspace.directory / STATE
+        path, space = self._workspace.directory / STATE, self._space
+        if config.strategy != "evolution":
+            # Earlier runs' files that cannot be read are told with the result.
+            earlier, _ = read_earlier(self._workspace.directory)
+            ours = structure_settings(settings, config, prepared)
+            nas = PromptNAS(ours, space, prepared, suggestions.programs, earlier)
+            return nas.resume(_read_state(path, StructureState)) if path.exists() else nas.begin(space.kind)
         if path.exists():
-            return PromptEvolutionEngine(settings, space, prepared.blocks, _read_state(path))
+            return PromptEvolutionEngine(settings, space, prepared.blocks, _read_state(path, EvolutionState))
         return PromptEvolutionEngine.begin(
             settings, space, prepared.blocks, prepared.seed, prepared.pool, suggestions.programs
         )
@@ -127,8 +145,8 @@ class Evolution:
         return tuple(found[:N_FAILURES])
 
 
-def _read_state(path: Path) -> EvolutionState:
+def _read_state(path: Path, kind: type[State]) -> State:
     try:
-        return EvolutionState.model_validate_json(path.read_text())
+        return kind.model_validate_json(path.read_text())
     except ValidationError as error:
         raise DataError(f"{path}: is no state of this version; use another directory") from error

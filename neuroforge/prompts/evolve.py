@@ -70,13 +70,7 @@ class PromptEvolutionEngine:
         Raises:
             DataError: No items to search on, or the budget does not take one candidate through one block.
         """
-        if not blocks or not blocks[0]:
-            raise DataError("there are no items to search on")
-        if settings.max_calls is not None and settings.max_calls < len(blocks[0]) * seed.n_samples:
-            raise DataError(
-                f"a budget of {settings.max_calls} calls does not take one candidate through the first "
-                f"{len(blocks[0])} items ({len(blocks[0]) * seed.n_samples} calls): raise it, or lower block_size"
-            )
+        check_start(settings, blocks, seed)
         rng = rng_of({}, settings.seed)
         programs = first_designs(seed, space, tuple(pool), settings, rng, suggestions)
         candidates = tuple(
@@ -274,8 +268,19 @@ class PromptEvolutionEngine:
 
     def _change(self, **changes: Any) -> None:
         # Built from parts that are contracts already: validating thousands of candidates anew each step would cost.
-        self._state = EvolutionState.model_construct(**{**dict(self._state), **changes})
+        self._state = type(self._state).model_construct(**{**dict(self._state), **changes})
 
 
 def _origin(one: Demonstration) -> tuple[str | None, str, bool]:
     return one.item_id, one.question, one.is_bootstrapped
+
+
+def check_start(settings: EvolutionSettings, blocks: Blocks, seed: PromptProgram) -> None:
+    """Raise DataError without items to search on, or where the budget does not take one candidate through a block."""
+    if not blocks or not blocks[0]:
+        raise DataError("there are no items to search on")
+    if settings.max_calls is not None and settings.max_calls < len(blocks[0]) * seed.n_samples:
+        raise DataError(
+            f"a budget of {settings.max_calls} calls does not take one candidate through the first "
+            f"{len(blocks[0])} items ({len(blocks[0]) * seed.n_samples} calls): raise it, or lower block_size"
+        )

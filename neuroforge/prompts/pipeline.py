@@ -10,7 +10,7 @@ from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.prompt_progress import OptimizeProgress
 from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.scores import Score
-from neuroforge.errors import DataError, first_of
+from neuroforge.errors import first_of
 from neuroforge.prompts.ask import ItemAsker, Models, Target
 from neuroforge.prompts.conclude import Searched, conclude, conclude_unmeasured
 from neuroforge.prompts.deliver import Outlets, deliver, read_result
@@ -112,11 +112,17 @@ class PromptEngineeringCore:
         winner = await select_winner(evolution.engine, evaluator, prepared)
         teller.enter("testing")
         verdict = await prove_winner(config, winner, evaluator, prepared)
-        warnings = tuple(teller.warnings)
-        return Searched(evolution.engine, evolution.proposer, evaluator, winner, verdict, workspace, warnings)
+        return Searched(
+            evolution.engine,
+            evolution.proposer,
+            evaluator,
+            winner,
+            verdict,
+            workspace,
+            tuple(teller.warnings),
+            evolution.template(winner),
+        )
 
 
 def _prepare(config: OptimizeConfig, items: Sequence[DatasetItem]) -> Prepared | None:
-    if config.strategy == "nas":
-        raise DataError("strategy: 'nas' cannot be run yet; use 'evolution'")
     return prepare(config, items) if items else None

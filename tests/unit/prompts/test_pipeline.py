@@ -17,6 +17,7 @@ from neuroforge.contracts.scores import Score
 from neuroforge.errors import ConflictError, DataError
 from neuroforge.prompts.ask import Target
 from neuroforge.prompts.directory import RESULT
+from neuroforge.prompts.earlier import read_earlier
 from neuroforge.prompts.pipeline import PromptEngineeringCore
 from neuroforge.prompts.plan import Contestants
 from neuroforge.prompts.stopwatch import ELAPSED
@@ -83,6 +84,39 @@ async def test_what_helps_is_found_proven_and_explained(tmp_path: Path) -> None:
     assert found.scores["original"] == pytest.approx(0.5, abs=0.2)
     assert found.lineage[-1].operator == "seed"
     assert json.loads((tmp_path / RESULT).read_text())["sentence"] == found.sentence
+
+
+@pytest.mark.parametrize("strategy", ["nas", "nas_evolution"])
+async def test_a_search_over_structures_says_what_its_parts_are_worth(tmp_path: Path, strategy: str) -> None:
+    found = await optimized(tmp_path, config(strategy=strategy))
+
+    assert found.is_promoted
+    assert found.template is not None
+    assert (found.template.domain, found.template.program) == ("classification", found.optimized)
+    cue = next(one for one in found.template.slots[:3] if one.slot == "reasoning_cue")
+    chosen = next(one for one in cue.choices if one.is_chosen)
+    assert "step by step" in chosen.value
+    assert chosen.effect.low > 0.2
+
+
+async def test_runs_beside_each_other_learn_from_one_another(tmp_path: Path) -> None:
+    first = await optimized(tmp_path / "first", config(strategy="nas_evolution"))
+    second = await optimized(tmp_path / "second", config(strategy="nas_evolution", name="u", seed=1))
+
+    assert first.template is not None
+    assert second.template is not None
+    assert first.template.n_earlier == 0
+    assert second.template.n_earlier > 30
+
+
+async def test_a_run_of_another_version_is_left_out_and_told(tmp_path: Path) -> None:
+    await optimized(tmp_path / "old")
+    (tmp_path / "old" / RESULT).write_text('{"version": 0}')
+
+    rows, unread = read_earlier(tmp_path / "this")
+
+    assert rows == ()
+    assert "nothing was learned from this run" in unread[0]
 
 
 async def test_where_nothing_helps_the_seed_stays_and_the_result_says_so(tmp_path: Path) -> None:
@@ -206,8 +240,9 @@ async def test_without_examples_there_are_findings_and_nothing_is_claimed(tmp_pa
     assert {one.found_by for one in found.findings} == {"rules", "m"}
 
 
-async def test_killed_at_any_step_it_goes_on_and_ends_the_same(tmp_path: Path) -> None:
-    whole = await optimized(tmp_path / "whole")
+@pytest.mark.parametrize("strategy", ["evolution", "nas"])
+async def test_killed_at_any_step_it_goes_on_and_ends_the_same(tmp_path: Path, strategy: str) -> None:
+    whole = await optimized(tmp_path / "whole" / "t", config(strategy=strategy))
     n_asked = n_kills = 0
 
     class KilledError(Exception):
@@ -226,13 +261,16 @@ async def test_killed_at_any_step_it_goes_on_and_ends_the_same(tmp_path: Path) -
         models = Tutor()
         told = kill if n_asked < 400 else (lambda _progress: None)
         try:
-            found = await core(models, on_progress=told).optimize_prompt(config(), items(), tmp_path / "cut")
+            found = await core(models, on_progress=told).optimize_prompt(
+                config(strategy=strategy), items(), tmp_path / "cut" / "t"
+            )
         except KilledError:
             n_kills += 1
         n_asked += len(models.asked)
 
     assert found.optimized == whole.optimized
     assert found.sentence == whole.sentence
+    assert found.template == whole.template
     assert n_kills > 5
     assert n_asked <= whole.n_calls + 4 * n_kills, "no answered call is made twice"
 
@@ -256,7 +294,6 @@ async def test_another_configuration_in_the_same_directory_is_refused(tmp_path: 
         ),
         ({"program": PromptProgram(instruction="Do it.", input_template="{{ qery }}"), "prompt": None}, 120, "'qery'"),
         ({"prompt": " "}, 120, "the prompt is empty"),
-        ({"strategy": "nas"}, 120, "'nas' cannot be run yet"),
         ({"prompt": "Do it."}, 120, "does not say where the question goes"),
         ({"prompt": "Do {{ query }} with {{ tool }}"}, 120, "'tool' is undefined"),
     ],
