@@ -1,6 +1,7 @@
 """settings + one optimisation of a prompt -> its whole run: the composition root. Runs in a process of its own."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,19 +17,17 @@ from cluster.run_work import RunWork
 from cluster.tracking import open_tracker
 from neuroforge.assets.store import AssetStore
 from neuroforge.client import AsyncClient
-from neuroforge.contracts.prompt_progress import OptimizeProgress
 from neuroforge.contracts.prompt_runs import PromptRunStatus
 from neuroforge.contracts.prompt_serving import PRODUCTION, PromptPromotion
 from neuroforge.contracts.prompts import OptimizeConfig, OptimizePlan, PromptEntry, PromptRelease
 from neuroforge.contracts.runs import RunEnd
 from neuroforge.experiments.shelf import ITEMS_FOLDER
 from neuroforge.prompts.deliver import Outlets
+from neuroforge.prompts.progress_file import ProgressFile
 from neuroforge.prompts.run import OptimizationRun, plan_optimization, run_optimization
-from neuroforge.runs.shelf import PROGRESS_FILE
 from neuroforge.runs.uploads import Uploads
 from neuroforge.scoring.sandbox import Sandbox
 from neuroforge.settings import Settings
-from neuroforge.storage.files import write_whole
 
 
 class PromptWork(RunWork):
@@ -104,17 +103,13 @@ async def _opened(settings: Settings, directory: Path) -> AsyncIterator[tuple[Op
     """Yield what a run needs, and the address of the gateway, which it calls as experiments do."""
     address = await gateway_address(settings)
     home = settings.storage.home
-
-    def keep(progress: OptimizeProgress) -> None:
-        write_whole(directory / PROGRESS_FILE, progress.model_dump_json().encode())
-
     async with AsyncClient(address.base_url, address.api_key, address.timeout_s) as client:
         run = OptimizationRun(
             client=FleetModels(FleetHandle(get_fleet_actor(settings)), client),
             assets=AssetStore(home),
             sandbox=Sandbox(),
             directory=directory,
-            on_progress=keep,
+            on_progress=ProgressFile(directory, time.monotonic).write,
             uploads=Uploads(home / "experiments" / ITEMS_FOLDER),
             outlets=Outlets(_Registry(settings), open_tracker(settings)),
         )
