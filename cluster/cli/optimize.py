@@ -139,6 +139,9 @@ def print_result(result: "OptimizationResult", directory: Path, told: "Collectio
         typer.echo(f"gained by operator: {', '.join(gained)}")
     if result.template is not None:
         _print_worth(result.template)
+    for name, one in result.assessments.items():
+        interval = "" if one.low is None or one.high is None else f" [{one.low:.3f}, {one.high:.3f}]"
+        typer.echo(f"{name}: {one.score:.3f}{interval} ({one.note})")
     for line in diff_programs(result.original, result.optimized):
         typer.echo(f"  {line}")
     typer.echo(result.sentence)

@@ -372,7 +372,8 @@ class OptimizationResult(Contract):
     template: PromptTemplate | None = None
     """Of the winner, where structures were searched."""
     assessments: dict[str, Assessment] = Field(default_factory=dict)
-    """original, optimized, improvement: measured, else predicted from earlier runs, else by rules, and called so."""
+    """original, winner, improvement; without examples original and the gain of each suggestion. Measured, else
+    predicted from earlier runs on this machine, else by rules, and called so."""
     findings: tuple[Finding, ...] = ()
     suggestions: tuple[PromptProgram, ...] = ()
     """Improvements that models wrote and agreed on; without examples nobody knows whether they help."""

@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from neuroforge.contracts.prompt_worth import Assessment
 from neuroforge.contracts.prompts import (
     OptimizationResult,
     OptimizeConfig,
     OptimizePlan,
     PromptCandidate,
+    PromptProgram,
     PromptTemplate,
 )
+from neuroforge.contracts.rules import Estimate
+from neuroforge.prompts.assess import PromptQualityAssessor
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution_state import EvolutionState
 from neuroforge.prompts.evolve import PromptEvolutionEngine
@@ -20,8 +24,9 @@ from neuroforge.prompts.improve import Proposer
 from neuroforge.prompts.prepare import Prepared, seed_of
 from neuroforge.prompts.promote import Verdict
 from neuroforge.prompts.provenance import find_versions, run_id
+from neuroforge.prompts.race import estimate
 from neuroforge.prompts.render import to_text
-from neuroforge.prompts.space import kind_of
+from neuroforge.prompts.space import TaskKind, kind_of
 from neuroforge.prompts.suggest import Suggestions
 from neuroforge.prompts.workspace import Workspace
 
@@ -53,7 +58,7 @@ def conclude(
     return OptimizationResult(
         id=run_id(config),
         name=config.name,
-        task_kind=kind_of(tuple(prepared.by_id.values())),
+        task_kind=_kind(prepared),
         original=prepared.seed,
         optimized=optimized,
         text=to_text(optimized),
@@ -65,6 +70,7 @@ def conclude(
         search_test_gap=scores["search"] - scores["optimized"] if {"search", "optimized"} <= set(scores) else None,
         plan=plan,
         template=searched.template,
+        assessments=_assess(config, prepared, searched),
         findings=suggestions.findings,
         suggestions=suggestions.programs,
         contributions={name: one.gain for name, one in sorted(engine.state.credits.items())},
@@ -95,12 +101,47 @@ def conclude_unmeasured(
         is_promoted=False,
         sentence="there are no examples, so nothing was measured: the suggestions may or may not be better",
         plan=plan,
+        assessments=_assess_unmeasured(seed, suggestions, workspace),
         findings=suggestions.findings,
         suggestions=suggestions.programs,
         writers=suggestions.writers,
         **_spend(workspace),
         warnings=suggestions.warnings,
     )
+
+
+def _kind(prepared: Prepared) -> TaskKind:
+    return kind_of(tuple(prepared.by_id.values()))
+
+
+def _assess(config: OptimizeConfig, prepared: Prepared, searched: Searched) -> dict[str, Assessment]:
+    """Seed and winner by the test; where only the seed was left by the selection, which it did not win by luck."""
+    assessor = PromptQualityAssessor(_kind(prepared), searched.workspace.earlier.rows)
+    rng, evaluator = np.random.default_rng(config.seed), searched.evaluator
+
+    def measured(program: PromptProgram) -> Estimate | None:
+        for split in ("test", "selection"):
+            found = [evaluator.log.find(evaluator.asker.key(program, item)) for item in prepared.splits[split]]
+            if scores := [one.score for one in found if one is not None and one.score is not None]:
+                return estimate(scores, rng)
+        return None
+
+    seed, winner = prepared.seed, searched.winner.program
+    told = {"original": assessor.score(seed, measured(seed))}
+    if winner != seed:
+        told["winner"] = assessor.score(winner, measured(winner))
+        told["improvement"] = assessor.score_improvement(seed, winner, searched.verdict.improvement)
+    return told
+
+
+def _assess_unmeasured(seed: PromptProgram, suggestions: Suggestions, workspace: Workspace) -> dict[str, Assessment]:
+    """The seed, and what each suggestion would gain."""
+    assessor = PromptQualityAssessor(kind_of(()), workspace.earlier.rows)
+    gains = {
+        f"gain of suggestion {number}": assessor.score_improvement(seed, one)
+        for number, one in enumerate(suggestions.programs, start=1)
+    }
+    return {"original": assessor.score(seed), **gains}
 
 
 def _spend(workspace: Workspace) -> dict[str, Any]:

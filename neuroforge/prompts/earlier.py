@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,8 +35,17 @@ class EvaluatedProgram:
     """With a fitness."""
 
 
-def read_earlier(directory: Path) -> tuple[tuple[EvaluatedProgram, ...], tuple[str, ...]]:
-    """Return the rows of finished runs beside this one, latest run first, and a sentence for each unreadable one."""
+class Earlier(NamedTuple):
+    """What can be learned from."""
+
+    rows: tuple[EvaluatedProgram, ...] = ()
+    """Latest run first."""
+    unread: tuple[str, ...] = ()
+    """A sentence for each run that cannot be read."""
+
+
+def read_earlier(directory: Path) -> Earlier:
+    """Return what the finished runs beside this one measured in their searches."""
     paths = [one for one in directory.parent.glob(f"*/{CANDIDATES}") if one.parent != directory]
     paths.sort(key=lambda one: (-one.stat().st_mtime_ns, str(one)))
     found: list[EvaluatedProgram] = []
@@ -46,7 +56,7 @@ def read_earlier(directory: Path) -> tuple[tuple[EvaluatedProgram, ...], tuple[s
         except (OSError, ValidationError, pa.ArrowException) as error:
             what = str(error).splitlines()[0]
             unread.append(f"{path.parent}: nothing was learned from this run ({what}); delete it if it is an old one")
-    return tuple(found), tuple(unread)
+    return Earlier(tuple(found), tuple(unread))
 
 
 def _rows_of(directory: Path) -> Iterator[EvaluatedProgram]:

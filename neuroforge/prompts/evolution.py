@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from neuroforge.contracts.prompts import OptimizeConfig, PromptCandidate, PromptTemplate
 from neuroforge.errors import DataError
 from neuroforge.prompts.directory import STATE
-from neuroforge.prompts.earlier import read_earlier
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution_state import EvolutionSettings, EvolutionState
 from neuroforge.prompts.evolve import PromptEvolutionEngine
@@ -100,10 +99,8 @@ class Evolution:
         )
         path, space = self._workspace.directory / STATE, self._space
         if config.strategy != "evolution":
-            # Earlier runs' files that cannot be read are told with the result.
-            earlier, _ = read_earlier(self._workspace.directory)
             ours = structure_settings(settings, config, prepared)
-            nas = PromptNAS(ours, space, prepared, suggestions.programs, earlier)
+            nas = PromptNAS(ours, space, prepared, suggestions.programs, self._workspace.earlier.rows)
             return nas.resume(_read_state(path, StructureState)) if path.exists() else nas.begin(space.kind)
         if path.exists():
             return PromptEvolutionEngine(settings, space, prepared.blocks, _read_state(path, EvolutionState))

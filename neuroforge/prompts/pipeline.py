@@ -78,7 +78,7 @@ class PromptEngineeringCore:
         teller.enter("suggesting")
         seed, items = seed_of(config), () if prepared is None else tuple(prepared.by_id.values())
         suggestions = await suggest(config, seed, items, workspace.beside, self.contestants.others)
-        teller.warnings += suggestions.warnings
+        teller.warnings += (*suggestions.warnings, *workspace.earlier.unread)
         if prepared is None:
             result = conclude_unmeasured(config, plan, suggestions, workspace)
             write_whole(workspace.directory / RESULT, result.model_dump_json(indent=2).encode())

@@ -8,6 +8,7 @@ from pathlib import Path
 from neuroforge.contracts.models import Price
 from neuroforge.contracts.ports import Clock
 from neuroforge.prompts.ask import Models
+from neuroforge.prompts.earlier import Earlier, read_earlier
 from neuroforge.prompts.remember import BESIDE, RememberingModels
 from neuroforge.prompts.results import RESULTS, ResultLog
 from neuroforge.prompts.spend import Spent
@@ -23,6 +24,8 @@ class Workspace:
     beside: RememberingModels
     """Asks for what is not measured."""
     watch: Stopwatch
+    earlier: Earlier
+    """Of the runs beside this one, as they were when it was opened."""
 
     def spent(self) -> Spent:
         """Return what the run took so far, over all its starts."""
@@ -45,4 +48,4 @@ def open_workspace(
         stack.callback(beside.close)
         watch = Stopwatch(directory / ELAPSED, clock)
         stack.callback(watch.keep)
-        yield Workspace(directory, log, beside, watch)
+        yield Workspace(directory, log, beside, watch, read_earlier(directory))

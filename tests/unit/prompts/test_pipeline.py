@@ -109,6 +109,27 @@ async def test_runs_beside_each_other_learn_from_one_another(tmp_path: Path) -> 
     assert second.template.n_earlier > 30
 
 
+async def test_what_was_measured_is_assessed_as_measured(tmp_path: Path) -> None:
+    found = await optimized(tmp_path)
+
+    assert found.improvement is not None
+    told = found.assessments
+    assert set(told) == {"original", "winner", "improvement"}
+    assert {(one.basis, one.n) for one in told.values()} == {("measured", found.improvement.n)}
+    assert told["winner"].score == found.scores["optimized"]
+
+
+async def test_without_examples_four_earlier_runs_predict_what_is_not_measured(tmp_path: Path) -> None:
+    for number in range(4):
+        await optimized(tmp_path / f"{number}", config(seed=number, name=f"t{number}", budget=Budget(max_calls=300)))
+
+    first = await core(Tutor()).optimize_prompt(config(), [], tmp_path / "elsewhere" / "new")
+    found = await core(Tutor()).optimize_prompt(config(), [], tmp_path / "new")
+
+    assert (first.assessments["original"].basis, found.assessments["original"].basis) == ("heuristic", "predicted")
+    assert not found.assessments["original"].is_measured
+
+
 async def test_a_run_of_another_version_is_left_out_and_told(tmp_path: Path) -> None:
     await optimized(tmp_path / "old")
     (tmp_path / "old" / RESULT).write_text('{"version": 0}')
