@@ -50,7 +50,7 @@ class PromptEngineeringCore:
         Raises:
             DataError: As `optimize_prompt`.
         """
-        return plan_run(config, _prepare(config, items), self.contestants)
+        return plan_run(config, prepare(config, items) if items else None, self.contestants)
 
     async def optimize_prompt(
         self, config: OptimizeConfig, items: Sequence[DatasetItem], directory: Path
@@ -61,7 +61,7 @@ class PromptEngineeringCore:
             DataError: As `prepare`; or the budget is too small for one candidate. Before any call.
             ConflictError: The directory holds a run with another configuration, or another process runs it.
         """
-        prepared = _prepare(config, items)
+        prepared = prepare(config, items) if items else None
         plan = plan_run(config, prepared, self.contestants)
         claim(directory, config)
         with open_workspace(directory, self.client, self.contestants.price_by_model, self.clock) as workspace:
@@ -122,7 +122,3 @@ class PromptEngineeringCore:
             tuple(teller.warnings),
             evolution.template(winner),
         )
-
-
-def _prepare(config: OptimizeConfig, items: Sequence[DatasetItem]) -> Prepared | None:
-    return prepare(config, items) if items else None

@@ -94,6 +94,11 @@ def say(found: Estimate) -> str:
     return f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}], n={found.n}"
 
 
+def span(found: Estimate) -> str:
+    """Return `+0.120 [0.040, 0.200]`."""
+    return f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+
+
 def _draw_curves(state: EvolutionState) -> Iterator[tuple[str, Markup]]:
     known = [(one, one.fitness) for one in state.history if one.fitness is not None]
     amounts = (

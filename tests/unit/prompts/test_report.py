@@ -31,6 +31,16 @@ async def test_the_page_has_all_its_parts_and_fetches_nothing(tmp_path: Path) ->
     assert "default-src &#39;none&#39;" in page
 
 
+async def test_a_search_over_structures_shows_what_each_part_is_worth(tmp_path: Path) -> None:
+    found = await core(Tutor()).optimize_prompt(config(strategy="nas"), items(), tmp_path)
+    page = (tmp_path / REPORT).read_text()
+
+    assert found.template is not None
+    assert '<section id="worth"' in page
+    first = found.template.slots[0]
+    assert f'<th scope="row" rowspan="{len(first.choices)}">{first.slot}</th>' in page
+
+
 async def test_where_nothing_was_better_the_page_says_so(tmp_path: Path) -> None:
     page = await page_of(tmp_path, FakeModels(answer=lambda _prompt: "no"))
 
