@@ -4,12 +4,13 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx2
 import pytest
 
 from neuroforge.client import Client
-from neuroforge.contracts.prompts import PromptMessage, PromptRelease
+from neuroforge.contracts.prompts import PromptEntry, PromptMessage, PromptRelease
 from neuroforge.errors import StorageError
 from tests.cluster.fleet import until
 from tests.server import RunningServer
@@ -76,6 +77,27 @@ def test_a_promotion_is_served_within_a_second_recorded_and_taken_back(gateway: 
 
     assert gateway.cli("prompts", "rollback", "greet").returncode == 0
     until(lambda: answered_by(gateway, "prompt:greet") == "greet@1", "the first is served again", 2)
+
+
+def test_a_program_goes_into_service_and_out_again_by_commands(gateway: RunningServer, tmp_path: Path) -> None:
+    program, exported = tmp_path / "program.yaml", tmp_path / "exported.yaml"
+    for text in ("Answer.", "Answer in one word."):
+        program.write_text(f"instruction: {text}\n")
+        promoted = gateway.cli("prompts", "promote", str(program), "--name", "byhand", "--model", MODEL)
+        assert promoted.returncode == 0, promoted.stderr
+    assert answered_by(gateway, "prompt:byhand") == "byhand@2"
+    listed = gateway.cli("prompts", "list", "byhand").stdout.splitlines()
+    assert [line.split()[:3] for line in listed[1:]] == [["byhand", "2", "live"], ["byhand", "1", "superseded"]]
+    assert "+Answer in one word." in gateway.cli("prompts", "diff", "byhand@1").stdout.splitlines()
+    assert gateway.cli("prompts", "export", "byhand@1", "--out", str(exported)).returncode == 0
+    again = gateway.cli("prompts", "promote", str(exported), "--alias", "staging", "--json")
+    assert again.returncode == 0, again.stderr
+    entry = PromptEntry.model_validate_json(again.stdout)
+    assert (entry.release.version, entry.aliases, entry.release.messages[0].content) == (
+        3,
+        ("staging",),
+        "Answer.\n\n{{ query }}",
+    )
 
 
 def test_a_shadow_is_asked_beside_and_its_answer_goes_to_nobody(gateway: RunningServer, admin: Client) -> None:
