@@ -154,7 +154,7 @@ async def test_what_is_kept_is_shown_exported_and_purged() -> None:
         purged = await client.delete("/admin/v1/data?actor=k1&before_s=12.5")
         await client.get("/admin/v1/audit")
     assert exported.json() == {"path": "/x/out.parquet", "n_rows": 2}
-    assert purged.json() == {"n_outcomes": 2, "n_experiments": 0, "n_cached_replies": 0}
+    assert purged.json() == {"n_outcomes": 2, "n_experiments": 0, "n_cached_replies": 0, "n_prompt_runs": 0}
     assert gateway.data.calls == [("export", "/x/out.parquet", 5, True), ("purge", "k1", 12.5)]
     events = [(one.action, one.target) for one in gateway.state.events]
     assert events == [("data.export", "/x/out.parquet"), ("data.purge", "k1")]
