@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from neuroforge.contracts.experiments import Budget
-from neuroforge.contracts.prompts import OptimizationResult
+from neuroforge.contracts.prompts import OptimizationResult, PromptStrategy
 from neuroforge.prompts.directory import CANDIDATES, EVALUATIONS, REPORT, RESULT
 from tests.counting_engine import CountingEngine, counting
 from tests.search_process import WRITER, config, tutor
 
-N_SLOTS, N_KILLS = 4, 12
+N_SLOTS = 4
 TIMED = ("latency_s", "is_on_front")
 """The front is of fitness, prompt tokens and latency."""
 
@@ -30,6 +30,7 @@ class Optimize:
 
     home: Path
     url: str
+    strategy: PromptStrategy
 
     @property
     def directory(self) -> Path:
@@ -38,7 +39,7 @@ class Optimize:
     def start(self) -> "subprocess.Popen[str]":
         self.home.mkdir(exist_ok=True)
         task = self.home / "task.yaml"
-        task.write_text(config(budget=Budget(max_calls=500)).model_dump_json())  # JSON is YAML
+        task.write_text(config(budget=Budget(max_calls=500), strategy=self.strategy).model_dump_json())  # JSON is YAML
         environment = {**os.environ, "NEUROFORGE_HOME": str(self.home), "NEUROFORGE_TRACKING__ENABLED": "false"}
         words = ["--url", self.url, "optimize", str(task), "--out", str(self.directory), "--yes"]
         return subprocess.Popen(
@@ -79,31 +80,34 @@ def kill_amid(run: "subprocess.Popen[str]", engine: CountingEngine, n_calls: int
 
 
 @pytest.mark.timeout(600)
-def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("strategy", "n_kills"), [("evolution", 12), ("nas", 6)])
+def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(
+    tmp_path: Path, strategy: PromptStrategy, n_kills: int
+) -> None:
     draw = random.Random(11)
     with counting(["m", WRITER], N_SLOTS, latency_s=0.01) as (engine, url):
         engine.answer = tutor
-        whole = Optimize(tmp_path / "whole", url)
+        whole = Optimize(tmp_path / "whole", url, strategy)
         whole.finish()
         n_whole = engine.n_calls
         engine.calls.clear()
-        killed = Optimize(tmp_path / "killed", url)
+        killed = Optimize(tmp_path / "killed", url, strategy)
         n_amid = 0
-        for number in range(N_KILLS):
-            left = max(1, (n_whole - engine.n_calls) // (N_KILLS - number))
+        for number in range(n_kills):
+            left = max(1, (n_whole - engine.n_calls) // (n_kills - number))
             until_s = time.monotonic() + (draw.uniform(0.5, 4.0) if number % 4 == 0 else 120.0)
             n_amid += kill_amid(killed.start(), engine, engine.n_calls + draw.randint(1, left), until_s)
         printed = killed.finish()
-    assert n_amid >= N_KILLS // 2
+    assert n_amid >= n_kills // 2
     assert killed.result() == whole.result()
     assert killed.rows(CANDIDATES) == whole.rows(CANDIDATES)
     assert killed.rows(EVALUATIONS) == whole.rows(EVALUATIONS)
     n_twice = engine.report()["n_asked_twice"]
-    assert n_twice <= N_KILLS * (N_SLOTS + config().population), (
+    assert n_twice <= n_kills * (N_SLOTS + config().population), (
         "only what was in flight: answers, and wishes of a step"
     )
     n_measured = sum(
         n - 1 for request, n in engine.calls.items() if request.startswith('["m"') and "Question" in request
     )
-    assert n_measured <= N_KILLS * N_SLOTS
+    assert n_measured <= n_kills * N_SLOTS
     assert f"report: {killed.directory / REPORT}" in printed
