@@ -8,11 +8,11 @@ import typer
 from cluster.cli.experiment_progress import ProgressLine, print_estimate
 from cluster.cli.output import print_json
 from cluster.cli.shared import JsonOption, shared
+from cluster.cli.stop_run import stop_run
 
 if TYPE_CHECKING:
     from neuroforge.client import Client
     from neuroforge.client.experiment_outcome import ExperimentOutcome
-    from neuroforge.client.experiments import Experiments
     from neuroforge.contracts.experiments import ExperimentConfig, ExperimentStatus, Gate
     from neuroforge.experiments import Experiment
 
@@ -134,22 +134,10 @@ def follow(client: "Client", status: "ExperimentStatus", is_detached: bool, as_j
         client.experiments.wait(status.id, line.show)
     except KeyboardInterrupt:
         line.close()
-        _stop(client.experiments, status.id)
+        stop_run(client.experiments, status.id, "neuroforge experiment resume")
         raise typer.Exit(INCOMPLETE) from None
     line.close()
     _tell(client.experiments.outcome(status.id), as_json)
-
-
-def _stop(experiments: "Experiments", experiment_id: str) -> None:
-    from neuroforge.errors import ConflictError
-
-    typer.echo("stopping; what is answered is kept ...", err=True)
-    try:
-        experiments.cancel(experiment_id)
-        experiments.wait(experiment_id, timeout_s=30.0)
-    except ConflictError as error:  # it ended in the same moment
-        typer.echo(error.message, err=True)
-    typer.echo(f"go on with: neuroforge experiment resume {experiment_id}", err=True)
 
 
 def _tell(outcome: "ExperimentOutcome", as_json: bool) -> None:

@@ -1,13 +1,14 @@
 """`optimize task.yaml`: a better prompt, if fresh items prove it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cluster.cli.experiment_progress import seconds_text
 from cluster.cli.experiment_run import INCOMPLETE
-from cluster.cli.optimize_progress import OptimizeLine, print_plan
+from cluster.cli.optimize_progress import OptimizeLine
+from cluster.cli.optimize_start import Ways, is_agreed
 from cluster.cli.output import print_json, print_table
 from cluster.cli.prompt_runs import optimize_on_server
 from cluster.cli.shared import JsonOption, Shared, shared
@@ -18,16 +19,6 @@ if TYPE_CHECKING:
     from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, PromptTemplate
 
 ANSWER_TIMEOUT_S = 600.0
-
-
-class Ways(NamedTuple):
-    """How the command is to go about it."""
-
-    allow_unsandboxed: bool
-    is_dry: bool
-    is_sure: bool
-    is_detached: bool
-    as_json: bool
 
 
 def optimize(
@@ -102,15 +93,8 @@ async def _optimize(config: "OptimizeConfig", options: Shared, directory: Path, 
         outlets = Outlets(client.prompts, open_tracker(options.settings()))
         needed = OptimizationRun(client, open_assets(options), sandbox, directory, line.show, outlets=outlets)
         plan = await plan_optimization(config, needed)
-        if ways.is_dry and ways.as_json:
-            print_json({"config": config, "plan": plan})
+        if not is_agreed(config, plan, ways, is_begun=(directory / CONFIG).exists()):
             return
-        print_plan(plan, to_stderr=ways.as_json)
-        if ways.is_dry:
-            return
-        is_begun = (directory / CONFIG).exists()
-        if not (is_begun or ways.is_sure or ways.as_json) and not typer.confirm("start it?", default=True):
-            raise typer.Exit(1)
         result = await run_optimization(config, needed)
     line.close()
     if ways.as_json:

@@ -5,38 +5,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cluster.cli.optimize_progress import OptimizeLine, print_plan, progress_text
+from cluster.cli.experiment_run import INCOMPLETE
+from cluster.cli.optimize_progress import OptimizeLine, progress_text
+from cluster.cli.optimize_start import Ways, is_agreed
 from cluster.cli.output import age_text, print_json, print_table, time_text
 from cluster.cli.shared import JsonOption, Shared, shared
+from cluster.cli.stop_run import stop_run
 
 if TYPE_CHECKING:
-    from cluster.cli.optimize import Ways
     from neuroforge.client import Client
-    from neuroforge.client.prompt_runs import PromptRuns
     from neuroforge.contracts.prompt_runs import PromptRunStatus
     from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
 
 START_TIMEOUT_S = 600.0
 """A dataset may have to be fetched before the check is done."""
-STOPPED = 3
-"""As of an experiment that was stopped: it can be resumed."""
 IdArgument = Annotated[str, typer.Argument(help="From `prompts runs`.")]
 DetachOption = Annotated[bool, typer.Option("--detach", help="Return when it is queued; it goes on in the server.")]
 
 
-def optimize_on_server(options: Shared, config: "OptimizeConfig", ways: "Ways") -> None:
+def optimize_on_server(options: Shared, config: "OptimizeConfig", ways: Ways) -> None:
     """Show what it would take, ask, start it, and follow it to its end."""
     with options.client(START_TIMEOUT_S) as client:
-        plan = client.prompts.runs.plan(config)
-        if ways.is_dry and ways.as_json:
-            print_json({"config": config, "plan": plan})
-            return
-        print_plan(plan, to_stderr=ways.as_json)
-        if ways.is_dry:
-            return
-        if not ways.is_sure and not ways.as_json and not typer.confirm("start it?", default=True):
-            raise typer.Exit(1)
-        _follow(client, client.prompts.runs.start(config), ways.is_detached, ways.as_json)
+        if is_agreed(config, client.prompts.runs.plan(config), ways):
+            _follow(client, client.prompts.runs.start(config), ways.is_detached, ways.as_json)
 
 
 def list_runs(
@@ -128,23 +119,11 @@ def _follow(client: "Client", status: "PromptRunStatus", is_detached: bool, as_j
         runs.wait(status.id, lambda one: None if one.progress is None else line.show(one.progress))
     except KeyboardInterrupt:
         line.close()
-        _stop(runs, status.id)
-        raise typer.Exit(STOPPED) from None
+        stop_run(runs, status.id, "neuroforge prompts resume")
+        raise typer.Exit(INCOMPLETE) from None
     line.close()
     result = runs.outcome(status.id)
     print_json(result) if as_json else _print_result(result, status)
-
-
-def _stop(runs: "PromptRuns", run_id: str) -> None:
-    from neuroforge.errors import ConflictError
-
-    typer.echo("stopping; what is answered is kept ...", err=True)
-    try:
-        runs.cancel(run_id)
-        runs.wait(run_id, timeout_s=30.0)
-    except ConflictError as error:  # it ended in the same moment
-        typer.echo(error.message, err=True)
-    typer.echo(f"go on with: neuroforge prompts resume {run_id}", err=True)
 
 
 def _print_result(result: "OptimizationResult", status: "PromptRunStatus") -> None:
