@@ -6,6 +6,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.gateway import MissingPart
 from neuroforge.contracts.models import ModelEndpoint, ModelState
+from neuroforge.contracts.prompts import PromptRelease
 from neuroforge.contracts.routing import FleetSnapshot
 from neuroforge.errors import EngineUnavailable, ModelNotFound, PermissionDenied
 from neuroforge.gateway.auth import Caller
@@ -20,7 +21,7 @@ PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def models_router(parts: GatewayParts, desk: Desk) -> APIRouter:
-    """What may stand in `model`: the policies, then every model that this key may use."""
+    """What may stand in `model`: policies, the models that this key may use, and prompts that need only a message."""
     router = APIRouter(tags=["models"])
 
     @router.get("/v1/models", operation_id="list_models")
@@ -28,13 +29,16 @@ def models_router(parts: GatewayParts, desk: Desk) -> APIRouter:
         caller = _admit(desk, request)
         models = parts.fleet_view.snapshot.models
         shown = [_shown(one) for one in models if _may_see(caller, one.model_id)]
-        return JSONResponse({"object": "list", "data": [*map(_policy, POLICIES), *shown]})
+        prompts = [_prompt(name, one) for name, one in desk.prompting.shelf.by_model_name().items()]
+        return JSONResponse({"object": "list", "data": [*map(_policy, POLICIES), *shown, *prompts]})
 
     @router.get("/v1/models/{model_id}", operation_id="show_model")
     async def show_model(request: Request, model_id: str) -> JSONResponse:
         caller = _admit(desk, request)
         if model_id in POLICIES:
             return JSONResponse(_policy(model_id))
+        if (release := desk.prompting.shelf.by_model_name().get(model_id)) is not None:
+            return JSONResponse(_prompt(model_id, release))
         return JSONResponse(_shown(_find(parts.fleet_view.snapshot, caller, model_id)))
 
     return router
@@ -104,6 +108,17 @@ def _find(snapshot: FleetSnapshot, caller: Caller, model_id: str) -> ModelEndpoi
 
 def _policy(policy: str) -> JsonObject:
     return {"id": policy, "object": "model", "created": 0, "owned_by": OWNER}
+
+
+def _prompt(name: str, release: PromptRelease) -> JsonObject:
+    about = {"prompt": release.name, "version": release.version}
+    return {
+        "id": name,
+        "object": "model",
+        "created": int(release.created_at_s),
+        "owned_by": OWNER,
+        "neuroforge": about,
+    }
 
 
 def _shown(model: ModelEndpoint) -> JsonObject:

@@ -19,9 +19,8 @@ from neuroforge.errors import ModelNotFound, NeuroForgeError, RequestError
 from neuroforge.gateway.ask import Ask
 from neuroforge.gateway.chat import ask_chat
 from neuroforge.gateway.policy import AUTO, is_policy
-from neuroforge.gateway.prompts import PROMPT, VARIABLES, PromptShelf, Served
+from neuroforge.gateway.prompts import PROMPT, QUERY, VARIABLES, PromptShelf, Served
 
-QUERY = "query"
 LEFT_OUT = "neuroforge_prompt_shadows_left_out_total"
 """Counter: shadows that could not be put with the request's variables, by prompt and version."""
 _SYSTEM = ("system", "developer")

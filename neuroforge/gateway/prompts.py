@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.prompt_serving import (
+    MODEL_PREFIX,
     PRODUCTION,
     PromptAlias,
     PromptSnapshot,
@@ -17,6 +18,8 @@ from neuroforge.contracts.prompts import PromptReference, PromptRelease
 from neuroforge.datasets.template import fill_in, names_in
 from neuroforge.errors import DataError, RequestError, StorageError
 
+QUERY = "query"
+"""The variable that a conversation's last user message is."""
 PROMPT = "neuroforge.prompt"
 VARIABLES = f"{PROMPT}.variables"
 _SIGNS = ("{{", "{%", "{#")
@@ -109,6 +112,16 @@ class PromptShelf:
         if alias is None:
             raise no_alias(reference.name, wanted, aliases, param=param)
         return self.served(alias.name, alias.version), alias
+
+    def by_model_name(self) -> dict[str, PromptRelease]:
+        """Return the releases that any chat client can ask by `model` alone, by what stands there."""
+        found: dict[str, PromptRelease] = {}
+        for name, aliases in sorted(self._aliases.items()):
+            for alias, one in sorted(aliases.items()):
+                release = self._releases[name][one.version]
+                if set(release.variables) <= {QUERY}:
+                    found[f"{MODEL_PREFIX}{name}" + ("" if alias == PRODUCTION else f"@{alias}")] = release
+        return found
 
     def served(self, name: str, version: int) -> Served:
         """Return a release of the snapshot, ready. Raises StorageError: its content is not what was kept."""

@@ -2,9 +2,11 @@ import pytest
 
 from neuroforge.contracts.keys import KeySpec
 from neuroforge.contracts.models import ModelState
+from neuroforge.contracts.prompt_serving import PromptSnapshot
 from neuroforge.contracts.routing import FleetSnapshot
 from neuroforge.gateway.policy import POLICIES
 from tests.unit.gateway.fakes import Client, Gateway, endpoint, make_key
+from tests.unit.gateway.fakes_prompts import holding, release
 
 
 async def test_the_list_holds_auto_and_every_model() -> None:
@@ -41,6 +43,21 @@ async def test_a_model_says_what_it_can() -> None:
 async def test_a_policy_is_a_model_too(policy: str) -> None:
     async with Gateway().running() as client:
         assert (await client.get(f"/v1/models/{policy}")).json()["id"] == policy
+
+
+async def test_prompts_that_need_only_a_message_are_models_too() -> None:
+    plain = release(("user", "{{ query }}"), created_at_s=9.5)
+    asking = release(("user", "{{ topic }}"), name="rhyme", variables=("topic",))
+    aliases = [*holding(plain).aliases, *holding(plain, alias="staging").aliases, *holding(asking).aliases]
+    gateway = Gateway()
+    gateway.state.prompts = PromptSnapshot(revision=1, releases=(plain, asking), aliases=tuple(aliases))
+    async with gateway.running() as client:
+        listed = [one["id"] for one in (await client.get("/v1/models")).json()["data"]]
+        shown = (await client.get("/v1/models/prompt:sense@staging")).json()
+        hidden = await client.get("/v1/models/prompt:rhyme")
+    assert listed == [*POLICIES, "small", "big", "prompt:sense", "prompt:sense@staging"]
+    assert (shown["created"], shown["neuroforge"]) == (9, {"prompt": "sense", "version": 1})
+    assert hidden.status == 404
 
 
 async def test_an_unknown_model_is_a_404_that_lists_the_known_ones() -> None:
