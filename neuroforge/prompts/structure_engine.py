@@ -32,8 +32,8 @@ _N_LEADERS = 2
 """Best ones that see the next round's items too."""
 _SHARE_OF_FIRST_RACE = 0.25
 """Of what fine-tuning may spend, on telling the best structures apart."""
-_MOST_EARLIER, _MOST_EARLIER_OF_A_TASK = 200, 50
-"""Rows of earlier tasks that are learned from."""
+_MOST_ROWS, _MOST_EARLIER, _MOST_EARLIER_OF_A_TASK = 400, 200, 50
+"""Last rows of this task, and rows of earlier ones, that are learned from: a fit takes time by their cube."""
 _Z = 1.959963984540054
 
 
@@ -198,7 +198,7 @@ class StructureEngine(PromptEvolutionEngine):
 
     def _model(self) -> StructureModel:
         """What all structures that were measured say, and those of earlier tasks."""
-        rows = list(self._state.earlier)
+        rows: list[StructureRow] = []
         for told in self._state.evaluations:
             measured = [value for value in told.fitness if value is not None]
             candidate = self._standing.known[told.candidate_id]
@@ -206,4 +206,5 @@ class StructureEngine(PromptEvolutionEngine):
                 codes = tuple(self._codes_of(candidate).tolist())
                 mean = float(np.mean(measured))
                 rows.append(StructureRow(codes=codes, task=0, block=told.block, mean=mean, n_items=len(measured)))
-        return fit_structure_model(rows_of(rows, len(self._structures.slots)), self._structures.sizes)
+        together = [*self._state.earlier, *rows[-_MOST_ROWS:]]
+        return fit_structure_model(rows_of(together, len(self._structures.slots)), self._structures.sizes)

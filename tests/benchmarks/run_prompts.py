@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import prompt_field, prompt_nulls, prompt_overhead, prompt_racing
+from tests.benchmarks import prompt_field, prompt_nulls, prompt_overhead, prompt_racing, prompt_structures
 from tests.benchmarks.figures import Figure, print_figures, write_figures
 
 Driver = Callable[[argparse.Namespace], list[Figure]]
@@ -14,6 +14,7 @@ DRIVERS: dict[str, Driver] = {
     "overhead": lambda _given: prompt_overhead.run(),
     "racing": lambda given: prompt_racing.run(given.data),
     "false_promotion": lambda _given: prompt_nulls.run(),
+    "structure": lambda _given: prompt_structures.run(),
     "field": lambda given: prompt_field.run(
         given.data, prompt_field.Wanted(given.task, None if given.limit_minutes is None else 60 * given.limit_minutes)
     ),

@@ -76,6 +76,20 @@ def test_a_run_tells_its_plan_then_what_was_found_with_what_it_took(
     assert engine[0].report()["n_asked_twice"] == 0, "the second run asked nothing, and did not ask for leave either"
 
 
+def test_a_search_over_structures_tells_what_parts_are_worth_and_how_good_prompts_are(
+    engine: tuple[CountingEngine, str], tmp_path: Path
+) -> None:
+    cli = Cli(tmp_path / "home", engine[1])
+
+    shown = cli("optimize", task(tmp_path, "strategy: nas_evolution\nbudget: {max_calls: 200}\n"), "--yes")
+
+    assert shown.exit_code == 0, shown.output
+    assert "what parts are worth, from" in shown.stdout
+    assert "SHARE OF VARIANCE" in shown.stdout
+    assert "n_demonstrations" in shown.stdout
+    assert "measured on 15 examples" in shown.stdout
+
+
 def test_ctrl_c_keeps_what_is_answered_and_says_how_to_go_on(
     engine: tuple[CountingEngine, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

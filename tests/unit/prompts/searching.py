@@ -11,6 +11,7 @@ from neuroforge.contracts.prompts import Demonstration, Evaluation, PromptCandid
 from neuroforge.prompts.earlier import EvaluatedProgram
 from neuroforge.prompts.evolution_state import EvolutionSettings, Trial
 from neuroforge.prompts.evolve import PromptEvolutionEngine
+from neuroforge.prompts.program import program_id
 from neuroforge.prompts.space import PromptSpace, build_space
 from neuroforge.prompts.structure_engine import StructureEngine
 from neuroforge.prompts.structure_state import StructureSettings
@@ -114,11 +115,29 @@ def structures(max_demonstrations: int = 8) -> StructureSpace:
     return structures_of(space(max_demonstrations), SEED, pool(), (), np.random.default_rng(0))
 
 
-def search_at_random(max_calls: int, seed: int, truth: Truth, n_seen: int = 10) -> PromptProgram:
+def search_at_random(
+    max_calls: int, seed: int, truth: Truth, n_seen: int = 10, is_rugged: bool = False
+) -> PromptProgram:
     """The best of random structures, each on the same items: as many as the calls pay for."""
     rng = np.random.default_rng(seed)
     ids = tuple(item.id for item in items(n_seen))
     programs = [structures().decode(one) for one in structures().draw(max_calls // n_seen, rng)]
-    candidates = [PromptCandidate(id=f"{place}", program=one, operator="x") for place, one in enumerate(programs)]
-    told = [evaluate(Trial(one, 0, ids), truth) for one in candidates]
+    candidates = [PromptCandidate(id=program_id(one), program=one, operator="x") for one in programs]
+    told = [evaluate(Trial(one, 0, ids), truth, is_rugged) for one in candidates]
     return programs[int(np.argmax([sum(score or 0.0 for score in one.scores) for one in told]))]
+
+
+def rows_of(one: PromptEvolutionEngine, run_id: str) -> list[EvaluatedProgram]:
+    """What a later run would read of it."""
+    return [
+        EvaluatedProgram(
+            run=run_id,
+            kind="text",
+            program=one.state.candidate(told.candidate_id).program,
+            block=told.block,
+            fitness=sum(one or 0.0 for one in told.fitness) / len(told.fitness),
+            score=None,
+            n_items=len(told.fitness),
+        )
+        for told in one.state.evaluations
+    ]

@@ -27,6 +27,7 @@ from tests.unit.prompts.searching import (
     items,
     quality,
     quality_of_parts,
+    rows_of,
     run,
     search_at_random,
     shuffled,
@@ -150,22 +151,6 @@ class TestAttribution:
         assert [one.value for one in cue.choices if one.is_chosen] == [BEST_CUE]
         assert BEST_CUE in found.text
         assert cue.choices[0].effect.mean == cue.choices[0].effect.high == 0.0, "the seed's own"
-
-
-def rows_of(one: StructureEngine, run_id: str) -> list[EvaluatedProgram]:
-    """What a later run would read of it."""
-    return [
-        EvaluatedProgram(
-            run=run_id,
-            kind="text",
-            program=one.state.candidate(told.candidate_id).program,
-            block=told.block,
-            fitness=sum(one or 0.0 for one in told.fitness) / len(told.fitness),
-            score=None,
-            n_items=len(told.fitness),
-        )
-        for told in one.state.evaluations
-    ]
 
 
 def test_a_search_begins_where_others_of_its_kind_ended() -> None:
