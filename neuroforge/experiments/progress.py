@@ -8,6 +8,7 @@ from neuroforge.contracts.experiments import CellReply, Progress, Variant
 from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.rules import Estimate
 from neuroforge.experiments.score import Scored
+from neuroforge.statistics.proportions import wilson_interval
 
 REPORT_EVERY_S = 1.0
 RATE_OVER_S = 30.0
@@ -119,10 +120,4 @@ def running_mean(total: float, n: int) -> Estimate:
     For graded scores it is wider than need be (their variance is at most that of right-or-wrong ones), and repeats of
     an item count as if they were independent: for watching a run, not for its result.
     """
-    from statsmodels.stats.proportion import (
-        proportion_confint,
-    )  # here: a second that a reader of progress need not wait
-
-    mean = min(1.0, total / n)
-    low, high = proportion_confint(mean * n, n, method="wilson")
-    return Estimate(mean=mean, low=min(float(low), mean), high=max(float(high), mean), n=n)
+    return wilson_interval(min(total, float(n)), n).estimate()
