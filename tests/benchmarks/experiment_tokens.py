@@ -90,9 +90,15 @@ def _matrix(server: RunningServer, directory: Path, asked: list[str]) -> float:
 
 @contextmanager
 def _loop(weights: Path) -> "Iterator[subprocess.Popen[str]]":
+    """In a session of its own, as the server is: Linux shares cores out between sessions first."""
     command = [sys.executable, "-m", "tests.benchmarks.engine_worker", str(weights), SPEC.model_dump_json()]
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
     )
     try:
         assert process.stdout is not None
