@@ -1,6 +1,8 @@
 """What gives answers away."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.prompts import Demonstration, PromptProgram
@@ -66,6 +68,19 @@ def test_scripts_without_spaces_are_compared_by_character() -> None:
     assert (
         leaks(showing("非洲有长鼻子的大动物是什么"), [item("t1", "哪一种动物住在水里而且很小")]).test_ids == frozenset()
     )
+
+
+WORD = st.text(st.characters(categories=("L", "Nd")), min_size=1, max_size=8)
+WORDS = st.lists(WORD.filter(lambda one: one.swapcase().casefold() == one.casefold()), min_size=1, max_size=30)
+"""Not of letters without a way back, such as the Turkish dotless i."""
+
+
+@given(words=WORDS, signs=st.lists(st.sampled_from([" ", "  ", ", ", "\n", " - ", "? "]), min_size=30, max_size=30))
+def test_whatever_the_question_its_copy_with_other_signs_and_case_is_found(words: list[str], signs: list[str]) -> None:
+    asked = " ".join(words)
+    shown = "".join(f"{word.swapcase()}{sign}" for word, sign in zip(words, signs, strict=False))
+
+    assert leaks(showing(shown), [item("t1", asked)]).test_ids == {"t1"}
 
 
 def test_test_items_that_repeat_items_of_the_search_are_told() -> None:
