@@ -177,9 +177,9 @@ def _tell(entry: "PromptEntry") -> None:
 
 
 def _state(entry: "PromptEntry") -> str:
-    if entry.aliases:
-        return f"live as {', '.join(entry.aliases)}"
-    return f"shadow of {', '.join(entry.shadow_of)}" if entry.shadow_of else entry.state
+    live = f"live as {', '.join(entry.aliases)}" if entry.aliases else ""
+    shadow = f"shadow of {', '.join(entry.shadow_of)}" if entry.shadow_of else ""
+    return ", ".join(filter(None, (live, shadow))) or entry.state
 
 
 def _counts(found: "PromptCounts") -> str | None:

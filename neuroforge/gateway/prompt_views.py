@@ -12,6 +12,16 @@ from neuroforge.contracts.prompts import PromptEntry, PromptReference, PromptRel
 ExportFormat = Literal["yaml", "json", "text"]
 
 
+class _BlockDumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, so that people can edit them."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_BlockDumper.add_representer(str, _BlockDumper.represent_text)
+
+
 def find_entry(entries: Sequence[PromptEntry], reference: PromptReference) -> PromptEntry:
     """Return the entry that a reference means; neither alias nor version = `production`.
 
@@ -46,7 +56,7 @@ def export_of(release: PromptRelease, form: ExportFormat) -> str:
     if form == "json":
         return release.model_dump_json(indent=2, exclude=GIVEN_WHEN_KEPT, exclude_defaults=True) + "\n"
     content = release.model_dump(mode="json", exclude=GIVEN_WHEN_KEPT, exclude_defaults=True)
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+    return yaml.dump(content, Dumper=_BlockDumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def text_of(release: PromptRelease) -> str:
@@ -54,7 +64,8 @@ def text_of(release: PromptRelease) -> str:
     parts = [f"[{one.role}]\n{one.content}\n" for one in release.messages]
     if release.decoding is not None:
         values = release.decoding.model_dump(mode="json", exclude={"name", "seed"}, exclude_none=True)
-        parts.append("[decoding]\n" + "".join(f"{name}: {value}\n" for name, value in values.items()))
+        shown = {name: value for name, value in values.items() if value != []}
+        parts.append("[decoding]\n" + "".join(f"{name}: {value}\n" for name, value in shown.items()))
     if release.models:
         parts.append(f"[models]\n{', '.join(release.models)}\n")
     return "\n".join(parts)

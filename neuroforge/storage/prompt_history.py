@@ -72,7 +72,9 @@ def _tags(release: PromptRelease) -> dict[str, str]:
         "variables": ", ".join(release.variables),
         "models": ", ".join(release.models),
         "evidence": release.evidence,
-        "decoding": None if release.decoding is None else release.decoding.model_dump_json(exclude_defaults=True),
+        "decoding": None
+        if release.decoding is None
+        else release.decoding.model_dump_json(exclude={"name", "seed"}, exclude_none=True),
         "test_score": None if release.test_score is None else release.test_score.model_dump_json(),
         "improvement": None if release.improvement is None else release.improvement.model_dump_json(),
     }

@@ -3,10 +3,12 @@ from typing import Any
 import pytest
 import yaml
 
+from neuroforge.contracts.experiments import Decoding
 from neuroforge.contracts.keys import KeySpec
 from neuroforge.contracts.prompt_serving import PromptPromotion
 from neuroforge.contracts.prompts import PromptRelease
 from neuroforge.errors import StorageError
+from neuroforge.gateway.prompt_views import export_of
 from tests.unit.gateway.fakes import Gateway, make_key
 from tests.unit.gateway.fakes_prompts import entry, holding, release
 
@@ -47,6 +49,21 @@ async def test_a_difference_is_a_diff_of_what_is_served() -> None:
     assert (found["left"], found["right"]) == (1, 2)
     assert found["lines"][:2] == ["--- sense@1", "+++ sense@2"]
     assert [line for line in found["lines"] if line[1:2] == "v"] == ["-v1: {{ query }}", "+v2: {{ query }}"]
+
+
+def test_texts_of_several_lines_are_exported_as_blocks_that_people_can_edit() -> None:
+    kept = release(("system", "Be brief."), ("user", "Answer.\n\n{{ query }}"), decoding=Decoding())
+    assert export_of(kept, "yaml").splitlines()[:8] == [
+        "name: sense",
+        "messages:",
+        "- role: system",
+        "  content: Be brief.",
+        "- role: user",
+        "  content: |-",
+        "    Answer.",
+        "",
+    ]
+    assert export_of(kept, "text").splitlines()[-2:] == ["[decoding]", "temperature: 0.0"]
 
 
 @pytest.mark.parametrize("form", ["yaml", "json"])
