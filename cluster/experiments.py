@@ -15,8 +15,8 @@ from cluster.run_launcher import process_name
 from neuroforge.contracts.analysis import Analysis, ExperimentComparison
 from neuroforge.contracts.experiment_desk import LabelReceipt, LabelSheet, LabelTask, RerunRequest, ResultFile
 from neuroforge.contracts.experiments import CostEstimate, ExperimentConfig, ExperimentStatus
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.prompt_runs import PromptRunFile, PromptRunStatus
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.runs import FilePiece, FileSize, ItemsPart, ItemsReceipt
 from neuroforge.settings import Settings
 

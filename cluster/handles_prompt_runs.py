@@ -4,8 +4,8 @@ from typing import Any
 
 from cluster.handles import call
 from cluster.handles_experiments import SLOW_TIMEOUT_S
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.prompt_runs import PromptRunFile, PromptRunStatus
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.runs import FilePiece, FileSize, new_start_key
 
 WHO = "the desk of prompt runs"

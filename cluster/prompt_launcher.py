@@ -4,7 +4,7 @@ import ray
 
 from cluster.handles import call
 from cluster.run_launcher import NO_CPUS, SLOW_TIMEOUT_S, RayLauncher
-from neuroforge.contracts.prompts import OptimizeConfig, OptimizePlan
+from neuroforge.contracts.optimize import OptimizeConfig, OptimizePlan
 from neuroforge.settings import Settings
 
 

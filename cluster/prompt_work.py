@@ -17,9 +17,10 @@ from cluster.run_work import RunWork
 from cluster.tracking import open_tracker
 from neuroforge.assets.store import AssetStore
 from neuroforge.client import AsyncClient
+from neuroforge.contracts.optimize import OptimizeConfig, OptimizePlan
 from neuroforge.contracts.prompt_runs import PromptRunStatus
 from neuroforge.contracts.prompt_serving import PRODUCTION, PromptPromotion
-from neuroforge.contracts.prompts import OptimizeConfig, OptimizePlan, PromptEntry, PromptRelease
+from neuroforge.contracts.prompts import PromptEntry, PromptRelease
 from neuroforge.contracts.runs import RunEnd
 from neuroforge.experiments.shelf import ITEMS_FOLDER
 from neuroforge.prompts.deliver import Outlets

@@ -22,7 +22,7 @@ from cluster.tracking import open_tracker
 from cluster.tune import TuneDriver
 from neuroforge.assets.store import AssetStore
 from neuroforge.client.locate import find_key, find_url
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig
 from neuroforge.errors import ConfigError, NeuroForgeError
 from neuroforge.prompts.deliver import Outlets
 from neuroforge.prompts.run import OptimizationRun, plan_optimization, run_optimization

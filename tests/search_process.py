@@ -17,7 +17,7 @@ from neuroforge.assets.store import AssetStore
 from neuroforge.client import AsyncClient
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import Budget
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig
 from neuroforge.prompts.directory import RESULT, STATE
 from neuroforge.prompts.evolution_state import EvolutionState
 from neuroforge.prompts.run import OptimizationRun, run_optimization

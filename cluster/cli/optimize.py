@@ -16,7 +16,7 @@ from cluster.cli.shared import JsonOption, Shared, shared
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, PromptTemplate
+    from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, PromptTemplate
 
 ANSWER_TIMEOUT_S = 600.0
 

@@ -8,8 +8,8 @@ from cluster.cli.experiment_progress import seconds_text
 from cluster.cli.live_line import LiveLine
 
 if TYPE_CHECKING:
+    from neuroforge.contracts.optimize import OptimizePlan
     from neuroforge.contracts.prompt_progress import OptimizeProgress
-    from neuroforge.contracts.prompts import OptimizePlan
 
 
 class OptimizeLine(LiveLine):

@@ -8,7 +8,7 @@ from cluster.cli.optimize_progress import print_plan
 from cluster.cli.output import print_json
 
 if TYPE_CHECKING:
-    from neuroforge.contracts.prompts import OptimizeConfig, OptimizePlan
+    from neuroforge.contracts.optimize import OptimizeConfig, OptimizePlan
 
 
 class Ways(NamedTuple):

@@ -14,8 +14,8 @@ from cluster.cli.stop_run import stop_run
 
 if TYPE_CHECKING:
     from neuroforge.client import Client
+    from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig
     from neuroforge.contracts.prompt_runs import PromptRunStatus
-    from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
 
 START_TIMEOUT_S = 600.0
 """A dataset may have to be fetched before the check is done."""

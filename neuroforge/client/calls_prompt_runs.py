@@ -4,8 +4,8 @@ from urllib.parse import urlencode
 
 from neuroforge.client.calls import Call, as_contract, as_contracts, quoted
 from neuroforge.contracts.base import JsonObject
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.prompt_runs import PromptRunStatus
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, OptimizePlan
 
 PATH = "/admin/v1/prompt-runs"
 _STATUS = as_contract(PromptRunStatus)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from neuroforge.client import calls_prompt_runs as calls
 from neuroforge.client.runs import AsyncRuns, OnStatus, Runs, Watch, check_ended_well, read_table, write
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.prompt_runs import PromptRunStatus
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, OptimizePlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

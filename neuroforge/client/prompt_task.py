@@ -6,7 +6,8 @@ from typing import Any
 
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import DatasetSource
-from neuroforge.contracts.prompts import OptimizeConfig, PromptProgram
+from neuroforge.contracts.optimize import OptimizeConfig
+from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.datasets.items_file import digest_of, dump_items
 from neuroforge.datasets.pipeline import Source
 from neuroforge.datasets.registry import REGISTRY

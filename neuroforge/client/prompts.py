@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from neuroforge.client.calls import Call
 from neuroforge.client.prompt_releases import AsyncPromptReleases, PromptReleases
 from neuroforge.client.prompt_runs import AsyncPromptRuns, OnProgress, PromptRuns
-from neuroforge.contracts.prompts import OptimizationResult, PromptProgram
+from neuroforge.contracts.optimize import OptimizationResult
+from neuroforge.contracts.prompts import PromptProgram
 
 if TYPE_CHECKING:
     from neuroforge.client.prompt_task import Examples

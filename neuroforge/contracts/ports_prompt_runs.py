@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.prompt_runs import PromptRunFile, PromptRunStatus
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.runs import FilePiece, FileSize
 
 

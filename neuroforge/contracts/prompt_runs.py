@@ -2,8 +2,8 @@
 
 from typing import Literal
 
+from neuroforge.contracts.optimize import OptimizeConfig, OptimizePlan
 from neuroforge.contracts.prompt_progress import OptimizeProgress
-from neuroforge.contracts.prompts import OptimizeConfig, OptimizePlan
 from neuroforge.contracts.runs import RunStatus
 
 PromptRunFile = Literal["result.json", "report.html", "candidates.parquet", "evaluations.parquet"]

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.ports_prompt_runs import PromptRunDesk
 from neuroforge.contracts.prompt_runs import PromptRunStatus
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.errors import EngineUnavailable
 from neuroforge.gateway.admin import PREFIX, admit_admin, body_schema, many, one, read_contract
 from neuroforge.gateway.desk import Desk

@@ -13,9 +13,9 @@ from neuroforge.contracts.experiments import ExperimentConfig
 from neuroforge.contracts.fleet import ApplyRequest
 from neuroforge.contracts.keys import KeySpec
 from neuroforge.contracts.models import ModelSpec, ReplicaRange
+from neuroforge.contracts.optimize import OptimizeConfig
 from neuroforge.contracts.outcomes import ExportRequest, Feedback, FitUpload
 from neuroforge.contracts.prompt_serving import PromptPromotion
-from neuroforge.contracts.prompts import OptimizeConfig
 from neuroforge.contracts.routing import Decision
 from neuroforge.contracts.rules import InsightRequest, RoutingRules
 from neuroforge.contracts.runs import ItemsPart

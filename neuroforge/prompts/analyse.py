@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from neuroforge.contracts.answers import content_of
-from neuroforge.contracts.prompts import Finding, PromptProgram
+from neuroforge.contracts.optimize import Finding
+from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.contracts.routing import AS_NAMED
 from neuroforge.errors import NeuroForgeError
 from neuroforge.prompts.ask import Models

@@ -6,15 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, OptimizePlan, PromptTemplate
 from neuroforge.contracts.prompt_worth import Assessment
-from neuroforge.contracts.prompts import (
-    OptimizationResult,
-    OptimizeConfig,
-    OptimizePlan,
-    PromptCandidate,
-    PromptProgram,
-    PromptTemplate,
-)
+from neuroforge.contracts.prompts import PromptCandidate, PromptProgram
 from neuroforge.contracts.rules import Estimate
 from neuroforge.prompts.assess import PromptQualityAssessor
 from neuroforge.prompts.evaluate import Evaluator

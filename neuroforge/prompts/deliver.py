@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from neuroforge.contracts.experiment_desk import TrackedRun
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig
 from neuroforge.contracts.ports_experiments import ExperimentTracker
 from neuroforge.contracts.ports_prompts import PromptRegistry
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
 from neuroforge.errors import DataError, NeuroForgeError
 from neuroforge.prompts.directory import CANDIDATES, EVALUATIONS, REPORT, RESULT
 from neuroforge.prompts.release import release_of_result

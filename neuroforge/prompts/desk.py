@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Protocol
 
 from neuroforge.contracts.experiments import DatasetSource
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.prompt_progress import OptimizeProgress
 from neuroforge.contracts.prompt_runs import PromptRunStatus
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.datasets.items_file import dump_items
 from neuroforge.errors import ConflictError
 from neuroforge.prompts.directory import RESULT

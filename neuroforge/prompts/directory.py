@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from neuroforge.contracts.prompts import OptimizeConfig
+from neuroforge.contracts.optimize import OptimizeConfig
 from neuroforge.errors import ConflictError, DataError
 from neuroforge.storage.files import write_whole
 

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from neuroforge.contracts.prompts import OptimizationResult, PromptProgram
+from neuroforge.contracts.optimize import OptimizationResult
+from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.prompts.directory import CANDIDATES, EVALUATIONS, RESULT
 
 MOST_RUNS = 50

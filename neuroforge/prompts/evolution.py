@@ -7,7 +7,8 @@ from typing import TypeVar
 import numpy as np
 from pydantic import ValidationError
 
-from neuroforge.contracts.prompts import OptimizeConfig, PromptCandidate, PromptTemplate
+from neuroforge.contracts.optimize import OptimizeConfig, PromptTemplate
+from neuroforge.contracts.prompts import PromptCandidate
 from neuroforge.errors import DataError
 from neuroforge.prompts.directory import STATE
 from neuroforge.prompts.evaluate import Evaluator

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from neuroforge.contracts.answers import content_of
-from neuroforge.contracts.prompts import Finding, PromptCandidate, PromptProgram
+from neuroforge.contracts.optimize import Finding
+from neuroforge.contracts.prompts import PromptCandidate, PromptProgram
 from neuroforge.contracts.routing import AS_NAMED
 from neuroforge.errors import NeuroForgeError
 from neuroforge.prompts.ask import Models

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from neuroforge.contracts.datasets import DatasetItem
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.prompt_progress import OptimizeProgress
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.scores import Score
 from neuroforge.errors import first_of
 from neuroforge.prompts.ask import ItemAsker, Models, Target

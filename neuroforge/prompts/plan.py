@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from neuroforge.contracts.chat import CHARACTERS_PER_TOKEN
 from neuroforge.contracts.models import EngineStats, Price
-from neuroforge.contracts.prompts import OptimizeConfig, OptimizePlan, PromptProgram
+from neuroforge.contracts.optimize import OptimizeConfig, OptimizePlan
+from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.errors import DataError
 from neuroforge.prompts.analyse import ASPECTS
 from neuroforge.prompts.ask import Target

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.prompts import Demonstration, OptimizeConfig, PromptProgram
+from neuroforge.contracts.optimize import OptimizeConfig
+from neuroforge.contracts.prompts import Demonstration, PromptProgram
 from neuroforge.datasets.sample import sample_stratified
 from neuroforge.datasets.split import make_splits
 from neuroforge.errors import DataError

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from neuroforge.contracts.prompts import OptimizeConfig, PromptCandidate
+from neuroforge.contracts.optimize import OptimizeConfig
+from neuroforge.contracts.prompts import PromptCandidate
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolve import PromptEvolutionEngine
 from neuroforge.prompts.leaks import find_leaks

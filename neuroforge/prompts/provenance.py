@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.prompts import OptimizeConfig
+from neuroforge.contracts.optimize import OptimizeConfig
 from neuroforge.prompts.ask import Target
 
 _PACKAGES = ("neuroforge", "numpy", "scipy", "pyarrow")

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Sequence
 
+from neuroforge.contracts.optimize import OptimizationResult
 from neuroforge.contracts.prompt_serving import content_hash_of
-from neuroforge.contracts.prompts import OptimizationResult, PromptProgram, PromptRelease
+from neuroforge.contracts.prompts import PromptProgram, PromptRelease
 from neuroforge.datasets.template import names_in
 from neuroforge.errors import DataError, RequestError
 from neuroforge.prompts.render import template_of

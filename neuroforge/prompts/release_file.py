@@ -8,7 +8,8 @@ import yaml
 from pydantic import ValidationError
 
 from neuroforge.contracts.base import Contract
-from neuroforge.contracts.prompts import OptimizationResult, PromptRelease
+from neuroforge.contracts.optimize import OptimizationResult
+from neuroforge.contracts.prompts import PromptRelease
 from neuroforge.errors import ConfigError, ConflictError, DataError
 from neuroforge.prompts.program import load_program
 from neuroforge.prompts.release import release_of_program, release_of_result

@@ -2,13 +2,7 @@
 
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.prompts import (
-    Delimiter,
-    Demonstration,
-    PromptMessage,
-    PromptProgram,
-    Section,
-)
+from neuroforge.contracts.prompts import Delimiter, Demonstration, PromptMessage, PromptProgram, Section
 from neuroforge.datasets.template import fill_in, variables_of
 
 TITLES: dict[Section, str] = {

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import DatasetSource
 from neuroforge.contracts.models import ModelStatus
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.prompt_progress import OptimizeProgress
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.routing import Decision
 from neuroforge.contracts.scores import Score, ScorerName
 from neuroforge.datasets.items_file import parse_items

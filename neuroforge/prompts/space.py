@@ -9,14 +9,7 @@ from typing import Any, Literal, get_args
 import yaml
 
 from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.prompts import (
-    Delimiter,
-    DemonstrationStyle,
-    Placement,
-    PromptProgram,
-    PromptStyle,
-    Section,
-)
+from neuroforge.contracts.prompts import Delimiter, DemonstrationStyle, Placement, PromptProgram, PromptStyle, Section
 
 TaskKind = Literal["choice", "classification", "numeric", "code", "text"]
 """What an answer is: one of lettered choices, one of few labels, a number, Python, or words."""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from neuroforge.contracts.prompts import OptimizeConfig, PromptProgram, PromptTemplate
+from neuroforge.contracts.optimize import OptimizeConfig, PromptTemplate
+from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.prompts.earlier import EvaluatedProgram
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution_state import EvolutionSettings, EvolutionState

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from neuroforge.contracts.prompts import Demonstration, PromptCandidate, PromptProgram, PromptTemplate
+from neuroforge.contracts.optimize import PromptTemplate
+from neuroforge.contracts.prompts import Demonstration, PromptCandidate, PromptProgram
 from neuroforge.contracts.rules import Estimate
 from neuroforge.prompts.attribution import attribute
 from neuroforge.prompts.earlier import EvaluatedProgram

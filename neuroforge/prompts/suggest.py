@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.prompts import Finding, OptimizeConfig, PromptProgram
+from neuroforge.contracts.optimize import Finding, OptimizeConfig
+from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.prompts.analyse import analyse_by_models, analyse_by_rules
 from neuroforge.prompts.ask import Models
 from neuroforge.prompts.improve import Proposer, find_writers

@@ -17,7 +17,8 @@ from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import LabelLogprobs
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import Budget
-from neuroforge.contracts.prompts import Demonstration, OptimizeConfig, PromptProgram
+from neuroforge.contracts.optimize import OptimizeConfig
+from neuroforge.contracts.prompts import Demonstration, PromptProgram
 from neuroforge.contracts.scores import Score
 from neuroforge.prompts.ask import ItemResult, Models
 from neuroforge.prompts.evaluate import Evaluator

@@ -19,7 +19,7 @@ from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import LabelLogprobs, LabelScore
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import Budget
-from neuroforge.contracts.prompts import OptimizeConfig
+from neuroforge.contracts.optimize import OptimizeConfig
 from neuroforge.contracts.scores import Score
 from neuroforge.prompts.ask import Target
 from neuroforge.prompts.pipeline import PromptEngineeringCore

@@ -10,7 +10,7 @@ import pytest
 
 from neuroforge.contracts.experiments import Budget
 from neuroforge.contracts.models import EngineKind, ModelSpec, Upstream
-from neuroforge.contracts.prompts import OptimizationResult
+from neuroforge.contracts.optimize import OptimizationResult
 from neuroforge.prompts.directory import REPORT, RESULT
 from tests.cluster.fleet import load, unload
 from tests.counting_engine import counting

@@ -7,8 +7,8 @@ import pytest
 
 from neuroforge.client import AsyncClient, Client
 from neuroforge.contracts.datasets import DatasetItem
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig
 from neuroforge.contracts.prompt_runs import PromptRunStatus
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
 from neuroforge.errors import ConflictError, DataError, EngineUnavailable, ModelNotFound
 from tests.cluster.fleet import until
 from tests.cluster.test_experiments import ray_process

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from neuroforge.contracts.experiments import Budget
-from neuroforge.contracts.prompts import OptimizationResult
+from neuroforge.contracts.optimize import OptimizationResult
 from neuroforge.prompts.directory import RESULT
 from neuroforge.storage.append_log import wait_until_free
 from tests.cluster.test_ray_for_users import ray_environment, submit

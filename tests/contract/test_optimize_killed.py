@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from neuroforge.contracts.experiments import Budget
-from neuroforge.contracts.prompts import OptimizationResult, PromptStrategy
+from neuroforge.contracts.optimize import OptimizationResult, PromptStrategy
 from neuroforge.prompts.directory import CANDIDATES, EVALUATIONS, REPORT, RESULT
 from tests.counting_engine import CountingEngine, counting
 from tests.search_process import WRITER, config, tutor

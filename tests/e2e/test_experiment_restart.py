@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from neuroforge.client import Client
-from neuroforge.contracts.prompts import OptimizeConfig
+from neuroforge.contracts.optimize import OptimizeConfig
 from neuroforge.experiments import Experiment, load_prompt_dataset
 from tests.cluster.fleet import until
 from tests.conftest import SMALL_FLEET

@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from neuroforge.client import AsyncClient, Client
+from neuroforge.contracts.optimize import OptimizeConfig
 from neuroforge.contracts.prompt_runs import PromptRunStatus
-from neuroforge.contracts.prompts import OptimizeConfig, PromptProgram
+from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.datasets.items_file import dump_items
 from neuroforge.errors import ConflictError, DataError, EngineTimeout
 from neuroforge.experiments import load_prompt_dataset

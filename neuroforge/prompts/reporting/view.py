@@ -8,7 +8,7 @@ import yaml
 from markupsafe import Markup
 
 from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig
 from neuroforge.contracts.rules import Estimate
 from neuroforge.pages.curve import Step, draw_curve
 from neuroforge.prompts.evolution_state import EvolutionState

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 from neuroforge.contracts.experiments import DatasetSource
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.prompt_runs import PromptRunFile, PromptRunStatus
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, OptimizePlan, PromptProgram
+from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.contracts.runs import FilePiece, FileSize, RunState
 from neuroforge.errors import ConflictError, ModelNotFound, NotFound
 

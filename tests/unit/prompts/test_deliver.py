@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from neuroforge.contracts.experiment_desk import TrackedRun
-from neuroforge.contracts.prompts import OptimizationResult, PromptEntry, PromptRelease
+from neuroforge.contracts.optimize import OptimizationResult
+from neuroforge.contracts.prompts import PromptEntry, PromptRelease
 from neuroforge.errors import StorageError
 from neuroforge.prompts.deliver import Outlets, read_result
 from neuroforge.prompts.directory import CANDIDATES, EVALUATIONS, REPORT

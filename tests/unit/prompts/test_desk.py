@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.prompts import OptimizeConfig, OptimizePlan
+from neuroforge.contracts.optimize import OptimizeConfig, OptimizePlan
 from neuroforge.contracts.runs import RunEnd
 from neuroforge.datasets.items_file import digest_of, dump_items
 from neuroforge.errors import ConflictError, DataError

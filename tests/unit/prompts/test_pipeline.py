@@ -11,8 +11,9 @@ from neuroforge.contracts.chat import LabelLogprobs, LabelScore
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import Budget
 from neuroforge.contracts.models import Price
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig
 from neuroforge.contracts.prompt_progress import OptimizeProgress
-from neuroforge.contracts.prompts import OptimizationResult, OptimizeConfig, PromptProgram
+from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.contracts.scores import Score
 from neuroforge.errors import ConflictError, DataError
 from neuroforge.prompts.ask import Target

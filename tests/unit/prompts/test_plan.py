@@ -7,7 +7,7 @@ import pytest
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import Budget
 from neuroforge.contracts.models import EngineStats, Price
-from neuroforge.contracts.prompts import OptimizeConfig, OptimizePlan
+from neuroforge.contracts.optimize import OptimizeConfig, OptimizePlan
 from neuroforge.errors import DataError
 from neuroforge.prompts.ask import Target
 from neuroforge.prompts.plan import Contestants, plan_run

@@ -8,11 +8,10 @@ import pytest
 
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import Decoding
+from neuroforge.contracts.optimize import OptimizationResult, OptimizePlan
 from neuroforge.contracts.prompt_serving import content_hash_of
 from neuroforge.contracts.prompts import (
     Demonstration,
-    OptimizationResult,
-    OptimizePlan,
     PromptCandidate,
     PromptMessage,
     PromptProgram,

@@ -9,7 +9,7 @@ import pytest
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import DatasetSource
 from neuroforge.contracts.models import EngineKind, ModelState, ModelStatus
-from neuroforge.contracts.prompts import OptimizeConfig
+from neuroforge.contracts.optimize import OptimizeConfig
 from neuroforge.contracts.routing import Decision
 from neuroforge.datasets.items_file import digest_of, dump_items
 from neuroforge.errors import DataError, ModelNotFound, NotFound

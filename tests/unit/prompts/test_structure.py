@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neuroforge.contracts.experiments import Budget
-from neuroforge.contracts.prompts import OptimizeConfig, PromptTemplate
+from neuroforge.contracts.optimize import OptimizeConfig, PromptTemplate
 from neuroforge.errors import DataError
 from neuroforge.prompts.earlier import EvaluatedProgram
 from neuroforge.prompts.evaluate import Evaluator
