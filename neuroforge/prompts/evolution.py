@@ -70,7 +70,8 @@ class Evolution:
                     write_whole(path, state.model_dump_json().encode())
                     self._check_labels(teller)
                     teller.see_state(state)
-                    if (left_s := self._time_left_s(state)) is not None:
+                    # A driver may save from a task of its own while this one is being cancelled.
+                    if (left_s := self._time_left_s(state)) is not None and not limit.expired():
                         limit.reschedule(asyncio.get_running_loop().time() + left_s)
 
                 await drive(self.engine, self._evaluator, proposer, save)
