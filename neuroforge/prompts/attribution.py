@@ -11,14 +11,13 @@ from neuroforge.contracts.prompt_worth import ChoiceWorth, PairWorth, SlotWorth
 from neuroforge.contracts.rules import Estimate
 from neuroforge.prompts.structure_model import Floats, Ints, StructureModel, root_of, slot_kernels
 from neuroforge.prompts.structures import StructureSpace
+from neuroforge.statistics.interval import normal_quantile
 
 N_DRAWS = 400
 LONGEST_VALUE = 80
 """Characters of a choice that are told."""
 N_PAIRS = 5
 """Interactions that are told."""
-_Z = 1.959963984540054
-"""Of a two-sided 95 % interval."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def _worths(
     for code, value in enumerate(slot.choices):
         gain = float(mean[code] - mean[0])
         variance = float(covariance[code, code] + covariance[0, 0] - 2.0 * covariance[code, 0])
-        reach = _Z * max(0.0, variance) ** 0.5 if code else 0.0
+        reach = normal_quantile(0.95) * max(0.0, variance) ** 0.5 if code else 0.0
         effect = Estimate(mean=gain, low=gain - reach, high=gain + reach, n=n)
         is_chosen = int(chosen[part.slots[0]]) == code
         found.append(ChoiceWorth(value=_text_of(value), effect=effect, is_chosen=is_chosen))

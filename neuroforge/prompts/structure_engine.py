@@ -24,6 +24,7 @@ from neuroforge.prompts.stop import why_over
 from neuroforge.prompts.structure_model import Ints, StructureModel, fit_structure_model
 from neuroforge.prompts.structure_state import StructureRow, StructureSettings, StructureState, rows_of
 from neuroforge.prompts.structures import structures_of
+from neuroforge.statistics.interval import normal_quantile
 
 _OPERATORS = ("seed", "surrogate", *STRATEGIES)
 """Of candidates that are structures; what fine-tuning makes differs in more than slots can tell."""
@@ -35,7 +36,6 @@ _SHARE_OF_FIRST_RACE = 0.25
 """Of what fine-tuning may spend, on telling the best structures apart."""
 _MOST_ROWS, _MOST_EARLIER, _MOST_EARLIER_OF_A_TASK = 400, 200, 50
 """Last rows of this task, and rows of earlier ones, that are learned from: a fit takes time by their cube."""
-_Z = 1.959963984540054
 
 
 class StructureEngine(PromptEvolutionEngine):
@@ -88,7 +88,7 @@ class StructureEngine(PromptEvolutionEngine):
         rng = np.random.default_rng(self._settings.seed)
         slots, pairs = attribute(model, self._structures, codes, rng)
         mean, covariance = model.predict(codes[None, :])
-        reach = _Z * max(0.0, float(covariance[0, 0])) ** 0.5
+        reach = normal_quantile(0.95) * max(0.0, float(covariance[0, 0])) ** 0.5
         n_items = int(model.rows.n_items[model.rows.tasks == 0].sum())
         fitness = Estimate(mean=float(mean[0]), low=float(mean[0]) - reach, high=float(mean[0]) + reach, n=n_items)
         return PromptTemplate(
