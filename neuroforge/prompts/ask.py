@@ -168,9 +168,12 @@ class ItemAsker:
         shares = softmax(logprobs)
         right = [label in item.references for label in labels]
         chosen = max(range(len(labels)), key=lambda place: logprobs[place])
+        score = float(right[chosen])
+        share = sum(share for share, is_right in zip(shares, right, strict=True) if is_right)
         return {
-            "score": float(right[chosen]),
-            "fitness": min(1.0, sum(share for share, is_right in zip(shares, right, strict=True) if is_right)),
+            "score": score,
+            # The share alone takes a prompt that is sure of itself for better than one that is right more often.
+            "fitness": (score + min(1.0, share)) / 2,
             "answer": labels[chosen],
             "n_calls": 1,
             "n_prompt_tokens": found.n_prompt_tokens,

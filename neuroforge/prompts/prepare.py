@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.optimize import OptimizeConfig
 from neuroforge.contracts.prompts import Demonstration, PromptProgram
-from neuroforge.datasets.sample import sample_stratified
+from neuroforge.datasets.sample import interleave, sample_stratified
 from neuroforge.datasets.split import make_splits
 from neuroforge.errors import DataError
 from neuroforge.prompts.ask import without_item
@@ -74,14 +74,28 @@ def prepare(config: OptimizeConfig, items: Sequence[DatasetItem]) -> Prepared:
                 f"{len(items)} examples leave {n} for the split {name!r}, which needs {fewest}: "
                 f"give about {max(1, n_needed - len(items))} more"
             )
-    search = sample_stratified(splits["search"], len(splits["search"]), config.seed)
+    answers = labels_of(items)
+    search = _in_order(splits["search"], answers, config.seed)
     ids = [item.id for item in search]
     size = min(config.block_size, len(ids))
     blocks = tuple(tuple(ids[start : start + size]) for start in range(0, len(ids) - size + 1, size))
-    answers = labels_of(items)
     _check_verbalizer(seed, items)
     labels = answers if config.use_logprobs else ()
     return Prepared(seed, splits, blocks, _examples(search), labels, answers, data_sha256)
+
+
+def _in_order(items: Sequence[DatasetItem], answers: tuple[str, ...], seed: int) -> tuple[DatasetItem, ...]:
+    """Items in random order; with labels so that every block holds about the same share of each.
+
+    A block in which one label is frequent would favour prompts that always say it.
+    """
+    drawn = sample_stratified(items, len(items), seed)
+    if not answers:
+        return drawn
+    groups: dict[str, list[DatasetItem]] = {}
+    for item in drawn:
+        groups.setdefault(item.references[0], []).append(item)
+    return interleave(tuple(groups.values()), seed)
 
 
 def labels_of(items: Sequence[DatasetItem]) -> tuple[str, ...]:

@@ -55,14 +55,14 @@ async def test_a_word_of_the_verbalizer_counts_as_its_label() -> None:
     assert result.score == 1.0
 
 
-async def test_the_fitness_of_labels_is_the_probability_of_the_right_one() -> None:
+async def test_the_fitness_of_labels_is_the_mean_of_score_and_probability_of_the_right_one() -> None:
     models = FakeModels(logprobs=lambda _prompt, label: {"A": -1.0, "B": -2.0}[label])
 
     result = await asker(models, labels=("A", "B")).ask(PLAIN, CHOICE)
 
     share = math.exp(-2) / (math.exp(-1) + math.exp(-2))
     assert (result.score, result.answer) == (0.0, "A")
-    assert result.fitness == pytest.approx(share)
+    assert result.fitness == pytest.approx(share / 2)
 
 
 async def test_calibration_takes_away_what_the_prompt_alone_says() -> None:
@@ -80,7 +80,7 @@ async def test_calibration_takes_away_what_the_prompt_alone_says() -> None:
 
     assert bare.logprobs == (-0.5, -3.5)
     assert result.answer == "B"
-    assert result.fitness == pytest.approx(1 / (1 + math.exp(-0.4)))
+    assert result.fitness == pytest.approx((1 + 1 / (1 + math.exp(-0.4))) / 2)
 
 
 async def test_an_item_whose_calibration_failed_is_no_zero() -> None:
