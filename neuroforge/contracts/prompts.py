@@ -132,7 +132,7 @@ class Evaluation(Contract):
     scores: tuple[float | None, ...]
     """Of each item, 0..1; None = the call failed or nobody can score it."""
     fitness: tuple[float | None, ...]
-    """What the search climbs, 0..1: mean of score and probability of the right label if that is told, else the score."""
+    """What the search climbs, 0..1: mean of score and the right label's probability if that is told, else the score."""
     n_calls: int = Field(ge=0)
     n_prompt_tokens: int = Field(ge=0)
     n_completion_tokens: int = Field(ge=0)
