@@ -18,6 +18,7 @@ from cluster.tracking import open_tracker
 from neuroforge.assets.store import AssetStore
 from neuroforge.client import AsyncClient
 from neuroforge.contracts.optimize import OptimizeConfig, OptimizePlan
+from neuroforge.contracts.ports_prompts import PromptDesk
 from neuroforge.contracts.prompt_runs import PromptRunStatus
 from neuroforge.contracts.prompt_serving import PRODUCTION, PromptPromotion
 from neuroforge.contracts.prompts import PromptEntry, PromptRelease
@@ -66,18 +67,18 @@ class PromptWork(RunWork):
         return RunEnd(state="done", notes=(*result.warnings, *served), tracked_at=result.tracked_at)
 
 
-class _Registry:
-    """PromptRegistry over the handle: the key of runs may not promote."""
+class DeskRegistry:
+    """PromptRegistry over the desk that the gateway is given: the key of runs may not promote."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._prompts = PromptsHandle(StateHandle(get_state_actor(settings)), settings)
+    def __init__(self, desk: PromptDesk) -> None:
+        self._desk = desk
 
     async def promote(
         self, release: PromptRelease, alias: str = PRODUCTION, shadow_share: float | None = None
     ) -> PromptEntry:
         """See PromptRegistry."""
         promotion = PromptPromotion(release=release, alias=alias, shadow_share=shadow_share)
-        return await self._prompts.promote(release.name, promotion)
+        return await self._desk.promote(release.name, promotion)
 
 
 def _say(entry: PromptEntry) -> str:
@@ -104,6 +105,7 @@ async def _opened(settings: Settings, directory: Path) -> AsyncIterator[tuple[Op
     """Yield what a run needs, and the address of the gateway, which it calls as experiments do."""
     address = await gateway_address(settings)
     home = settings.storage.home
+    prompts = PromptsHandle(StateHandle(get_state_actor(settings)), settings)
     async with AsyncClient(address.base_url, address.api_key, address.timeout_s) as client:
         run = OptimizationRun(
             client=FleetModels(FleetHandle(get_fleet_actor(settings)), client),
@@ -112,6 +114,6 @@ async def _opened(settings: Settings, directory: Path) -> AsyncIterator[tuple[Op
             directory=directory,
             on_progress=ProgressFile(directory, time.monotonic).write,
             uploads=Uploads(home / "experiments" / ITEMS_FOLDER),
-            outlets=Outlets(_Registry(settings), open_tracker(settings)),
+            outlets=Outlets(DeskRegistry(prompts), open_tracker(settings)),
         )
         yield run, address

@@ -17,6 +17,7 @@ PRODUCTION = "production"
 MODEL_PREFIX = "prompt:"
 """Of `model` in a request that asks for a prompt: `prompt:name`, `prompt:name@alias`, `prompt:name@3`."""
 _NAME = re.compile(PROMPT_NAME)
+LARGEST_VERSION = 2**31 - 1
 GIVEN_WHEN_KEPT = {"version", "content_hash", "tracked_as", "created_at_s"}
 """Fields of a release that are not its author's."""
 
@@ -25,7 +26,7 @@ class PromptPromotion(Contract):
     """POST /admin/v1/prompts/{name}/promote: a new release, or a version that is kept already."""
 
     release: PromptRelease | None = None
-    version: int | None = Field(default=None, ge=1)
+    version: int | None = Field(default=None, ge=1, le=LARGEST_VERSION)
     alias: AliasName = PRODUCTION
     shadow_share: float | None = Field(default=None, gt=0, le=1)
     """Ask it beside the alias's version for this share of its requests, and show its answers to nobody; None = it

@@ -12,10 +12,14 @@ from typing import Any
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
 from jinja2.filters import FILTERS
+from jinja2.lexer import TOKEN_DATA
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_TEMPLATE_CHARS = 20_000
+"""Of what is not text as it stands: a prompt may show many examples around a short template."""
+MAX_SOURCE_CHARS = 200_000
+"""Of a template with its text."""
 MAX_TEXT_CHARS = 4_000_000
 MAX_LOOP_STEPS = 100_000
 """Of all loops of one text together; also what the longest list may hold."""
@@ -93,10 +97,10 @@ def parse(source: str) -> nodes.Template:
     Raises:
         TemplateSyntaxError: It is no template, or does what prompt templates may not.
     """
-    if len(source) > MAX_TEMPLATE_CHARS:
-        raise TemplateSyntaxError(f"a template is at most {MAX_TEMPLATE_CHARS:,} characters long", 1)
+    environment = FillIn()
+    _check_source(environment, source)
     try:
-        tree = FillIn().parse(source)
+        tree = environment.parse(source)
     except RecursionError as error:
         raise TemplateSyntaxError("it is nested too deeply", 1) from error
     for node in _walk(tree):
@@ -122,6 +126,17 @@ def compile_counted(source: str) -> tuple[FillIn, CodeType]:
     code = environment.compile(tree)
     assert isinstance(code, CodeType)  # noqa: S101 - `raw` was not asked for
     return environment, code
+
+
+def _check_source(environment: FillIn, source: str) -> None:
+    if len(source) > MAX_SOURCE_CHARS:
+        raise TemplateSyntaxError(f"a template is at most {MAX_SOURCE_CHARS:,} characters long", 1)
+    n_chars = 0
+    for line, kind, token in environment.lexer.tokeniter(source, None):
+        n_chars += 0 if kind == TOKEN_DATA else len(token)
+        if n_chars > MAX_TEMPLATE_CHARS:
+            told = f"a template is at most {MAX_TEMPLATE_CHARS:,} characters long, its text not counted"
+            raise TemplateSyntaxError(told, line)
 
 
 def _walk(node: nodes.Node) -> Iterator[nodes.Node]:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from neuroforge.contracts.ports_prompts import PromptDesk
-from neuroforge.contracts.prompt_serving import PRODUCTION, PromptDiff, PromptPromotion, read_reference
+from neuroforge.contracts.prompt_serving import LARGEST_VERSION, PRODUCTION, PromptDiff, PromptPromotion, read_reference
 from neuroforge.contracts.prompts import PromptEntry
 from neuroforge.errors import EngineUnavailable
 from neuroforge.gateway.admin import PREFIX, admit_admin, body_schema, many, one, read_contract
@@ -15,7 +15,6 @@ from neuroforge.gateway.exchange import StateExchange
 from neuroforge.gateway.parts import GatewayParts
 from neuroforge.gateway.prompt_views import ExportFormat, diff_of, export_of, find_entry
 
-LARGEST_VERSION = 2**31 - 1
 Which = Annotated[str, Query(min_length=1, max_length=64)]
 """An alias or a version."""
 

@@ -74,7 +74,11 @@ async def _register(
     if not (result.is_promoted and config.promote) or registry is None or result.registered is not None:
         return result
     try:
-        entry = await registry.promote(release_of_result(result), config.alias)
+        release = release_of_result(result)
+    except DataError as error:
+        return _with(result, warnings=(*result.warnings, f"proven, but it cannot be registered: {error.message}"))
+    try:
+        entry = await registry.promote(release, config.alias)
     except NeuroForgeError as error:
         told = (
             f"proven, but not registered: {error.message}. Nothing is lost: neuroforge prompts promote {directory} "

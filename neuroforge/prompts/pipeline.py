@@ -50,7 +50,7 @@ class PromptEngineeringCore:
         Raises:
             DataError: As `optimize_prompt`.
         """
-        return plan_run(config, prepare(config, items) if items else None, self.contestants)
+        return plan_run(config, self._prepare(config, items), self.contestants)
 
     async def optimize_prompt(
         self, config: OptimizeConfig, items: Sequence[DatasetItem], directory: Path
@@ -61,7 +61,7 @@ class PromptEngineeringCore:
             DataError: As `prepare`; or the budget is too small for one candidate. Before any call.
             ConflictError: The directory holds a run with another configuration, or another process runs it.
         """
-        prepared = prepare(config, items) if items else None
+        prepared = self._prepare(config, items)
         plan = plan_run(config, prepared, self.contestants)
         claim(directory, config)
         with open_workspace(directory, self.client, self.contestants.price_by_model, self.clock) as workspace:
@@ -69,6 +69,9 @@ class PromptEngineeringCore:
                 return await self._run(config, prepared, plan, workspace)
             except ExceptionGroup as errors:
                 raise first_of(errors) from None
+
+    def _prepare(self, config: OptimizeConfig, items: Sequence[DatasetItem]) -> Prepared | None:
+        return prepare(config, items, self.contestants.tells_labels) if items else None
 
     async def _run(
         self, config: OptimizeConfig, prepared: Prepared | None, plan: OptimizePlan, workspace: Workspace

@@ -1,6 +1,6 @@
 """What a run would take, and whether its budget is enough for anything: before any call."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from neuroforge.contracts.chat import CHARACTERS_PER_TOKEN
@@ -13,6 +13,7 @@ from neuroforge.prompts.ask import Target
 from neuroforge.prompts.improve import N_PROBES
 from neuroforge.prompts.prepare import Prepared, seed_of
 from neuroforge.prompts.purse import N_FINALISTS, Purse
+from neuroforge.prompts.release import release_of_program
 from neuroforge.prompts.spend import FIRST_RATES, Estimator, Rates, Spent, total
 from neuroforge.prompts.suggest import N_MENDED
 
@@ -33,6 +34,8 @@ class Contestants:
     price_by_model: Mapping[str, Price] = field(default_factory=dict)
     stats: EngineStats | None = None
     """Of the target: how fast it is."""
+    tells_labels: bool = True
+    """Whether the target's engine tells log-probabilities of labels."""
 
 
 def make_purse(config: OptimizeConfig, prepared: Prepared, price: Price, beside: Callable[[], Spent] = Spent) -> Purse:
@@ -84,8 +87,26 @@ def plan_run(config: OptimizeConfig, prepared: Prepared | None, contestants: Con
         n_completion_tokens_max=None if n_all is None else n_all * call.n_completion_tokens,
         cost_usd_max=None if n_all is None else n_all * call.cost_usd,
         duration_s=None if n_all is None or seconds is None else n_all * seconds,
-        notes=() if n_calls is not None else ("nothing limits the calls: the search ends when no gain is expected",),
+        notes=tuple(_notes(config, prepared, contestants, n_calls)),
     )
+
+
+def _notes(config: OptimizeConfig, prepared: Prepared, contestants: Contestants, n_calls: int | None) -> Iterator[str]:
+    if n_calls is None:
+        yield "nothing limits the calls: the search ends when no gain is expected"
+    if config.use_logprobs and prepared.answers and not contestants.tells_labels:
+        yield f"{contestants.target.model_id} tells no log-probabilities of labels: replies are scored"
+    if not config.promote:
+        return
+    if prepared.labels:
+        yield (
+            "labels are scored by their probabilities, but what is served by name generates its answers: with "
+            "use_logprobs: false it is proven on those"
+        )
+    try:
+        release_of_program(prepared.seed, config.name, "proven")
+    except DataError as error:
+        yield f"what is proven will not be registered: {error.message}"
 
 
 def _check_budget(config: OptimizeConfig, prepared: Prepared, purse: Purse) -> None:

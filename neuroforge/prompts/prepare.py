@@ -53,9 +53,11 @@ def seed_of(config: OptimizeConfig) -> PromptProgram:
     return program_of_text(config.prompt or "")
 
 
-def prepare(config: OptimizeConfig, items: Sequence[DatasetItem]) -> Prepared:
+def prepare(config: OptimizeConfig, items: Sequence[DatasetItem], tells_labels: bool = True) -> Prepared:
     """Split the items, and make blocks and examples of those of the search.
 
+    Args:
+        tells_labels: Whether the target's engine tells log-probabilities of labels.
     Raises:
         DataError: Too few items (says how many are missing), one question with different answers, a template that an
             item cannot fill, or labels that are none.
@@ -80,7 +82,7 @@ def prepare(config: OptimizeConfig, items: Sequence[DatasetItem]) -> Prepared:
     size = min(config.block_size, len(ids))
     blocks = tuple(tuple(ids[start : start + size]) for start in range(0, len(ids) - size + 1, size))
     _check_verbalizer(seed, items)
-    labels = answers if config.use_logprobs else ()
+    labels = answers if config.use_logprobs and tells_labels else ()
     return Prepared(seed, splits, blocks, _examples(search), labels, answers, data_sha256)
 
 

@@ -1,9 +1,13 @@
 """Finalists -> the best on the selection split -> against the seed on the untouched test."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 
 from neuroforge.contracts.optimize import OptimizeConfig
 from neuroforge.contracts.prompts import PromptCandidate
+from neuroforge.prompts.ask import ItemResult
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolve import PromptEvolutionEngine
 from neuroforge.prompts.leaks import find_leaks
@@ -51,4 +55,17 @@ async def prove_winner(
         config.alpha,
         np.random.default_rng(config.seed),
     )
-    return Verdict(**{**dict(verdict), "warnings": leaks.warnings})
+    return Verdict(**{**dict(verdict), "warnings": (*leaks.warnings, *_tell_unscored(mine, seeds))})
+
+
+def _tell_unscored(mine: Sequence[ItemResult], seeds: Sequence[ItemResult]) -> tuple[str, ...]:
+    """Who fails on the hard items looks better without them: that is to be seen."""
+    n_mine, n_seeds = (sum(one.score is None for one in results) for results in (mine, seeds))
+    n_out = sum(one.score is None or other.score is None for one, other in zip(mine, seeds, strict=True))
+    if not n_out:
+        return ()
+    why = Counter(one.reason or "not scored" for one in (*mine, *seeds) if one.score is None).most_common(1)[0][0]
+    return (
+        f"{n_out} of {len(mine)} test items are left out for both prompts, since the winner has no score on {n_mine} "
+        f"and the seed none on {n_seeds}; most often: {why}",
+    )

@@ -20,8 +20,14 @@ def release_of_program(program: PromptProgram, name: str, reason: str, models: S
     Args:
         models: Those that it was proven on; empty = any model may answer.
     Raises:
-        DataError: It asks several times: a release is asked once. Or its input template is none.
+        DataError: It asks several times, or calibrates: a release is asked once, and generates. Or its input template
+            is none.
     """
+    if program.calibrate:
+        raise DataError(
+            f"{name}: calibrate is true, but what is served by name generates its answers: measure it with "
+            f"calibrate: false"
+        )
     if program.n_samples > 1:
         raise DataError(
             f"{name}: n_samples is {program.n_samples}, but what is served by name is asked once: measure it with "

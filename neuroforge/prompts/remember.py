@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from neuroforge.contracts.answers import usage_of
 from neuroforge.contracts.base import Contract, JsonObject
 from neuroforge.contracts.chat import LabelLogprobs
@@ -17,6 +15,7 @@ from neuroforge.errors import DataError
 from neuroforge.prompts.ask import Models
 from neuroforge.prompts.spend import Spent, spent_on
 from neuroforge.storage.append_log import AppendLog
+from neuroforge.storage.log_lines import LineKind
 
 BESIDE = "beside.jsonl"
 
@@ -33,6 +32,9 @@ class BesideCall(Contract):
     cost_usd: float = 0.0
 
 
+_LINES = LineKind(BesideCall, "call", "use another directory")
+
+
 class RememberingModels:
     """`Models` that asks the same only once, in this process and those after it. A call that failed is not kept."""
 
@@ -46,7 +48,7 @@ class RememberingModels:
         self._price_by_model = price_by_model
         self._log = AppendLog(path, clock)
         try:
-            self._calls = _read(path)
+            self._calls = {call.key: call for call in _LINES.read(path)}
         except DataError:
             self._log.close()
             raise
@@ -99,15 +101,3 @@ class RememberingModels:
             self._log.append(call.model_dump_json().encode())
             self._calls[key] = call
         return self._calls[key].answer
-
-
-def _read(path: Path) -> dict[str, BesideCall]:
-    found = {}
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
-        try:
-            call = BesideCall.model_validate_json(line)
-        except ValidationError as error:
-            what = error.errors(include_url=False, include_input=False)[0]["msg"]
-            raise DataError(f"{path}: line {number} is no call ({what}); use another directory") from error
-        found[call.key] = call
-    return found

@@ -159,6 +159,7 @@ async def find_contestants(config: OptimizeConfig, client: Fleet, items: Sequenc
         others=chatting,
         price_by_model={model.id: model.price for model in hosted.values()},
         stats=target.stats,
+        tells_labels=not target.capabilities or "label_logprobs" in target.capabilities,
     )
 
 

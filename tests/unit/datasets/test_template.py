@@ -128,9 +128,20 @@ def test_neither_steps_nor_text_grow_without_bound(source: str) -> None:
 
 
 def test_a_very_long_or_deep_template_is_refused() -> None:
-    for source in ("x" * (template_language.MAX_TEMPLATE_CHARS + 1), "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}"):
+    too_long = "x" * (template_language.MAX_SOURCE_CHARS + 1)
+    too_much = "{{ 1 }}" * (template_language.MAX_TEMPLATE_CHARS // 7 + 1)
+    for source in (too_long, too_much, "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}"):
         with pytest.raises(DataError):
             filled(source)
+
+
+def test_text_around_a_template_may_be_longer_than_a_template() -> None:
+    text = "{ x }" * (template_language.MAX_TEMPLATE_CHARS // 4)
+    for around in (text, "{% raw %}" + text + "{{ y }}{% endraw %}"):
+        assert (
+            filled(around + "{{ value }}", value="!")
+            == around.replace("{% raw %}", "").replace("{% endraw %}", "") + "!"
+        )
 
 
 def test_the_names_in_a_template_are_known_without_data() -> None:

@@ -121,6 +121,7 @@ async def test_a_rollback_goes_to_the_alias_and_is_audited() -> None:
         ({"release": RELEASE, "version": 1}, None, "give one of release and version"),
         ({"version": 1, "alias": "v2"}, "alias", "'v2' reads as a version"),
         ({"version": 1, "alias": "latest"}, "alias", "'latest' reads as a version"),
+        ({"version": 2**31}, "version", "less than or equal to 2147483647"),
         ({"version": 1, "shadow_share": 0}, "shadow_share", "greater than 0"),
         ({"release": {**RELEASE, "messages": []}}, "release.messages", "at least 1 item"),
     ],

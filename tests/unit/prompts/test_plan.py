@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.experiments import Budget
+from neuroforge.contracts.experiments import Budget, Decoding
 from neuroforge.contracts.models import EngineStats, Price
 from neuroforge.contracts.optimize import OptimizeConfig, OptimizePlan
+from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.errors import DataError
 from neuroforge.prompts.ask import Target
 from neuroforge.prompts.plan import Contestants, plan_run
@@ -17,9 +18,11 @@ PRICE = Price(input_usd_per_million=1.0, output_usd_per_million=10.0)
 STATS = EngineStats(slots_total=4, slots_busy=0, queued=0, ttft_s=0.2, s_per_token=0.05)
 
 
+FIELDS: dict[str, Any] = {"name": "t", "prompt": "Do it.\n\n{{ query }}", "use_logprobs": False}
+
+
 def planned(stats: EngineStats | None = STATS, **changes: Any) -> OptimizePlan:
-    fields: dict[str, Any] = {"name": "t", "prompt": "Do it.\n\n{{ query }}", "use_logprobs": False}
-    config = OptimizeConfig(**{**fields, **changes})
+    config = OptimizeConfig(**{**FIELDS, **changes})
     items = [
         DatasetItem(id=f"i{k}", dataset="d", query=f"question {k}", scorer="exact", references=(f"a{k}",), max_tokens=8)
         for k in range(80)
@@ -87,3 +90,37 @@ def test_a_budget_for_nothing_is_refused_and_the_least_is_told(budget: Budget, t
 
 def test_the_least_that_is_told_is_enough() -> None:
     assert planned(budget=Budget(max_calls=100)).n_calls_max == 100
+
+
+CHOICES: dict[str, Any] = {"labels": ("A", "B"), "choices": ("x", "y")}
+LETTERED = [
+    DatasetItem(id=f"i{k}", dataset="d", query=f"q {k}", scorer="choice", references=("A",), **CHOICES, max_tokens=8)
+    for k in range(80)
+]
+
+
+def planned_by_labels(tells_labels: bool, **changes: Any) -> OptimizePlan:
+    config = OptimizeConfig(**{**FIELDS, "use_logprobs": True, **changes})
+    contestants = Contestants(Target("m"), 4, ("m",), tells_labels=tells_labels)
+    return plan_run(config, prepare(config, LETTERED, tells_labels), contestants)
+
+
+def test_a_target_that_tells_no_labels_is_asked_for_answers() -> None:
+    plan = planned_by_labels(tells_labels=False)
+
+    assert not plan.is_by_labels
+    assert plan.notes == ("m tells no log-probabilities of labels: replies are scored",)
+
+
+def test_that_probabilities_prove_nothing_of_served_answers_is_told_to_who_would_serve_them() -> None:
+    (note,) = planned_by_labels(tells_labels=True).notes
+
+    assert "what is served by name generates its answers" in note
+    assert planned_by_labels(tells_labels=True, promote=False).notes == ()
+
+
+def test_that_a_winner_could_not_be_registered_is_told_before_anything_is_asked() -> None:
+    program = PromptProgram(instruction="A", n_samples=5, decoding=Decoding(temperature=1.0))
+    (note,) = planned(prompt=None, program=program).notes
+
+    assert note.startswith("what is proven will not be registered: t: n_samples is 5")

@@ -91,6 +91,19 @@ def test_what_votes_over_several_answers_is_not_served_by_name() -> None:
         release_of_program(program, "sense", "r")
 
 
+def test_labels_less_those_without_a_question_are_not_served_by_name() -> None:
+    with pytest.raises(DataError, match="calibrate is true"):
+        release_of_program(PromptProgram(instruction="A", calibrate=True), "sense", "r")
+
+
+def test_many_long_examples_are_served_as_they_were_evaluated() -> None:
+    shown = tuple(Demonstration(question=f"{number} {'word ' * 290}", answer="a") for number in range(24))
+    program = PromptProgram(instruction="Say {a}.", demonstrations=shown)
+    (message,) = release_of_program(program, "sense", "r").messages
+    item = DatasetItem(id="1", dataset="d", query="why?", references=("a",), scorer="exact", max_tokens=8)
+    assert fill_in(message.content, {"query": "why?"}, "here") == render_program(program, item)[0]["content"]
+
+
 def released(content: str = "{{ query }}", **changes: Any) -> PromptRelease:
     values = {"name": "sense", "messages": (PromptMessage(role="user", content=content),), "reason": "r"}
     return PromptRelease.model_validate({**values, **changes})

@@ -8,7 +8,7 @@ import pytest
 
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import DatasetSource
-from neuroforge.contracts.models import EngineKind, ModelState, ModelStatus
+from neuroforge.contracts.models import Capability, EngineKind, ModelState, ModelStatus
 from neuroforge.contracts.optimize import OptimizeConfig
 from neuroforge.contracts.routing import Decision
 from neuroforge.datasets.items_file import digest_of, dump_items
@@ -36,9 +36,12 @@ class Uploaded:
 
 @dataclass
 class TwoModels(FakeModels):
+    capabilities: tuple[Capability, ...] = ()
+
     async def models(self) -> tuple[ModelStatus, ...]:
         return tuple(
-            ModelStatus(id=one, engine=EngineKind.LLAMACPP, state=ModelState.READY) for one in ("qwen-0.5b", "smol")
+            ModelStatus(id=one, engine=EngineKind.LLAMACPP, state=ModelState.READY, capabilities=self.capabilities)
+            for one in ("qwen-0.5b", "smol")
         )
 
     async def route(self, messages: Any, model: str = "auto", **options: Any) -> Decision:
@@ -81,3 +84,13 @@ async def test_an_unknown_model_is_told_with_the_nearest(where: str) -> None:
     wanted = config(**{where: "qwen-05b" if where == "target_model" else ("qwen-05b",)})
     with pytest.raises(ModelNotFound, match=r"hosts qwen-0\.5b, smol; did you mean 'qwen-0\.5b'"):
         await find_contestants(wanted, TwoModels(), ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "tells"), [(("chat", "label_logprobs"), True), (("chat",), False), ((), True)]
+)
+async def test_whether_the_target_tells_labels_is_known_from_what_it_can(
+    capabilities: tuple[Capability, ...], tells: bool
+) -> None:
+    found = await find_contestants(config(target_model="smol"), TwoModels(capabilities=capabilities), ITEMS)
+    assert found.tells_labels == tells
