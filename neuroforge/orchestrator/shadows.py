@@ -9,7 +9,7 @@ from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest
 from neuroforge.contracts.live_tests import LiveTestTag
 from neuroforge.contracts.ports import Metrics
-from neuroforge.contracts.routing import Decision, PromptTag, RoutingRequest
+from neuroforge.contracts.routing import Decision, PromptShadow, PromptTag, RoutingRequest
 from neuroforge.errors import NeuroForgeError
 from neuroforge.orchestrator.single import SingleExecution
 
@@ -37,8 +37,7 @@ class Shadows:
             asked = _asked_beside(routing, arm.model_id, live_test=arm)
             self._begin(SHADOWS, {"test": arm.test, "arm": arm.arm}, asked, request)
         if (shadow := routing.shadow) is not None:
-            is_same = not shadow.models or decision.model_id in shadow.models
-            asked = _asked_beside(routing, decision.model_id if is_same else shadow.models[0], prompt=shadow.tag)
+            asked = _asked_beside(routing, _model_for(shadow, decision, routing), prompt=shadow.tag)
             put = EngineRequest(**{**dict(request), "body": shadow.body})
             tags = {"prompt": shadow.tag.name, "version": str(shadow.tag.version)}
             self._begin(PROMPT_SHADOWS, tags, asked, put)
@@ -61,6 +60,14 @@ class Shadows:
             logger.info("a shadow got no answer", extra={**tags, "reason": error.code})
 
 
+def _model_for(shadow: PromptShadow, decision: Decision, routing: RoutingRequest) -> str:
+    """The model that answered, if the version was proven on it, else the first of those that the key may use."""
+    if not shadow.models or decision.model_id in shadow.models:
+        return decision.model_id
+    allowed = routing.allowed_models
+    return next((one for one in shadow.models if allowed is None or one in allowed), shadow.models[0])
+
+
 def _asked_beside(routing: RoutingRequest, model_id: str, **of: LiveTestTag | PromptTag) -> RoutingRequest:
     return RoutingRequest(
         request_id=routing.request_id,
@@ -69,6 +76,7 @@ def _asked_beside(routing: RoutingRequest, model_id: str, **of: LiveTestTag | Pr
         requirements=routing.requirements,
         n_prompt_tokens_estimate=routing.n_prompt_tokens_estimate,
         max_tokens=routing.max_tokens,
+        allowed_models=routing.allowed_models,
         actor=routing.actor,
         **of,
     )

@@ -141,6 +141,19 @@ async def test_a_version_that_was_proven_on_other_models_is_asked_of_the_first_o
     assert bench.called == ["small", "large"]
 
 
+async def test_a_shadow_is_asked_of_no_model_that_the_key_may_not_use() -> None:
+    tag = PromptTag(name="sense", version=2, is_shadow=True)
+    for models, called in ((("large",), ["small"]), (("large", "tiny"), ["small", "tiny"])):
+        bench = TimedBench(endpoint("small"), endpoint("large"), endpoint("tiny"))
+        shadow = PromptShadow(tag=tag, body={"messages": []}, models=models)
+        routing = asked(shadow=shadow, allowed_models=frozenset({"small", "tiny"}))
+
+        await bench.run(bench.orchestrator.complete(routing, engine_request()))
+        await finish_shadows(bench)
+
+        assert bench.called == called
+
+
 async def finish_shadows(bench: TimedBench) -> None:
     for task in list(bench.orchestrator._shadows.tasks):
         await bench.time.drive(task)
