@@ -54,7 +54,7 @@ def read_earlier(directory: Path) -> Earlier:
     for path in paths[:MOST_RUNS]:
         try:
             found += _rows_of(path.parent)
-        except (OSError, ValidationError, pa.ArrowException) as error:
+        except (OSError, ValidationError, KeyError, pa.ArrowException) as error:
             what = str(error).splitlines()[0]
             unread.append(f"{path.parent}: nothing was learned from this run ({what}); delete it if it is an old one")
     return Earlier(tuple(found), tuple(unread))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from neuroforge.contracts.optimize import OptimizationResult
 from neuroforge.contracts.prompt_serving import content_hash_of
 from neuroforge.contracts.prompts import PromptProgram, PromptRelease
-from neuroforge.datasets.template import names_in
+from neuroforge.datasets.template import fill_in, names_in
 from neuroforge.errors import DataError, RequestError
 from neuroforge.prompts.render import template_of
 
@@ -84,7 +84,10 @@ def check_release(release: PromptRelease, name: str) -> PromptRelease:
     found: frozenset[str] = frozenset()
     for place, message in enumerate(release.messages):
         try:
-            found |= names_in(message.content)
+            names = names_in(message.content)
+            if not names:
+                fill_in(message.content, {}, "without variables")
+            found |= names
         except DataError as error:
             raise RequestError(error.message, param=f"release.messages[{place}].content") from error
     needed = tuple(sorted(found))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from neuroforge.contracts.chat import LabelLogprobs, LabelScore
@@ -17,7 +18,7 @@ from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.contracts.scores import Score
 from neuroforge.errors import ConflictError, DataError
 from neuroforge.prompts.ask import Target
-from neuroforge.prompts.directory import RESULT
+from neuroforge.prompts.directory import CANDIDATES, EVALUATIONS, RESULT
 from neuroforge.prompts.earlier import read_earlier
 from neuroforge.prompts.pipeline import PromptEngineeringCore
 from neuroforge.prompts.plan import Contestants
@@ -131,9 +132,17 @@ async def test_without_examples_four_earlier_runs_predict_what_is_not_measured(t
     assert not found.assessments["original"].is_measured
 
 
-async def test_a_run_of_another_version_is_left_out_and_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["result", "column", "candidate"])
+async def test_a_run_of_another_version_is_left_out_and_told(tmp_path: Path, what: str) -> None:
     await optimized(tmp_path / "old")
-    (tmp_path / "old" / RESULT).write_text('{"version": 0}')
+    path = tmp_path / "old" / (EVALUATIONS if what == "column" else CANDIDATES)
+    match what:
+        case "result":
+            (tmp_path / "old" / RESULT).write_text('{"version": 0}')
+        case "column":
+            pq.write_table(pq.read_table(path).drop_columns(["split"]), path)
+        case "candidate":
+            pq.write_table(pq.read_table(path).slice(1), path)
 
     rows, unread = read_earlier(tmp_path / "this")
 
