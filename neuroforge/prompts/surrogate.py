@@ -22,6 +22,8 @@ _SLOTS, _COUNT, _SHOWN, _WHOLE = 0.45, 0.25, 0.1, 0.2
 _SPREADS = (0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3)
 """Standard deviations of the programs' fitness that are tried; the likeliest is taken."""
 _LEAST_VARIANCE = 1e-4
+_SHARED = 0.7
+"""Of the noise's variance: what programs that are alike have in common on an item."""
 
 
 class Traits(NamedTuple):
@@ -72,8 +74,8 @@ def fit_surrogate(programs: Sequence[Traits], fitness_by_id: Mapping[str, Fitnes
     known = tuple([one for one in programs if fitness_by_id.get(one.id)][-MOST_PROGRAMS:])
     if len(known) < 2:
         return None
-    levels, noise = _two_way([fitness_by_id[one.id] for one in known])
     likeness = _likeness(known, known)
+    levels, noise = _two_way([fitness_by_id[one.id] for one in known], likeness)
     fits = [_fit(likeness, levels, noise, spread) for spread in _SPREADS]
     best = max(range(len(fits)), key=lambda place: fits[place][0])
     return Surrogate(known, _SPREADS[best], *fits[best][1:])
@@ -81,13 +83,16 @@ def fit_surrogate(programs: Sequence[Traits], fitness_by_id: Mapping[str, Fitnes
 
 def _fit(likeness: Floats, levels: Floats, noise: Floats, spread: float) -> tuple[float, tuple[Floats, bool], Floats]:
     """Log marginal likelihood less a constant, the factored covariance, and what each level weighs."""
-    factor = cho_factor(spread**2 * likeness + np.diag(noise), lower=True)
+    factor = cho_factor(spread**2 * likeness + noise, lower=True)
     weights = cho_solve(factor, levels)
     return -0.5 * float(levels @ weights) - float(np.log(np.diag(factor[0])).sum()), factor, weights
 
 
-def _two_way(fitness: Sequence[Fitness]) -> tuple[Floats, Floats]:
-    """Each program's level (n,), their mean 0, beside the items' (least squares), and its noise's variance (n,)."""
+def _two_way(fitness: Sequence[Fitness], likeness: Floats) -> tuple[Floats, Floats]:
+    """Each program's level (n,), their mean 0, beside the items' (least squares), and their noise's covariance (n, n).
+
+    Programs that are alike err alike on the same items: a block on which one of them is lucky flatters all.
+    """
     places = {item: place for place, item in enumerate(dict.fromkeys(item for one in fitness for item in one))}
     rows = np.array([row for row, one in enumerate(fitness) for _ in one])
     columns = np.array([places[item] for one in fitness for item in one])
@@ -100,7 +105,11 @@ def _two_way(fitness: Sequence[Fitness]) -> tuple[Floats, Floats]:
         levels -= levels.mean()
     residuals = values - levels[rows] - items[columns]
     n_free = max(1, len(values) - len(levels) - len(items) + 1)
-    return levels, max(_LEAST_VARIANCE, float(residuals @ residuals) / n_free) / n_by_row
+    variance = max(_LEAST_VARIANCE, float(residuals @ residuals) / n_free)
+    has_seen = np.zeros((len(levels), len(items)))
+    has_seen[rows, columns] = 1.0
+    together = has_seen @ has_seen.T / np.outer(n_by_row, n_by_row)
+    return levels, variance * (_SHARED * likeness * together + (1 - _SHARED) * np.diag(1 / n_by_row))
 
 
 def _likeness(ones: Sequence[Traits], others: Sequence[Traits]) -> Floats:
