@@ -76,3 +76,20 @@ def test_draws_spread_where_nothing_is_known() -> None:
     draws = surrogate.draw([known[0], *traits(stranger)], 400, np.random.default_rng(0))
     assert draws.shape == (400, 2)
     assert draws[:, 1].std() > 3 * draws[:, 0].std()
+
+
+def expected_gain(n_alike: int) -> float:
+    """What is expected of leaving examples out, when so many programs without got two of four items that as many with
+    eight missed."""
+    roles = [None, *"abcdefg"][:n_alike]
+    shown, bare = (traits(*(program(role, n_shown=n) for role in roles)) for n in (8, 0))
+    luck = {"i0": 0.0, "i1": 1.0, "i2": 0.0, "i3": 1.0}
+    told = {one.id: dict.fromkeys(luck, 0.0) for one in shown} | {one.id: luck for one in bare}
+    surrogate = fit_surrogate([*shown, *bare], told)
+    assert surrogate is not None
+    with_examples, without = surrogate.expect(traits(program("new", n_shown=8), program("new")))
+    return float(without - with_examples)
+
+
+def test_luck_on_a_block_counts_little_more_for_eight_programs_that_are_alike_than_for_two() -> None:
+    assert 0 < expected_gain(8) < 1.3 * expected_gain(2)
