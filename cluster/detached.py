@@ -4,6 +4,9 @@ from typing import Any
 
 from cluster.names import NAMESPACE, ON_HEAD
 
+ONCE: dict[str, Any] = {"max_task_retries": 0}
+"""Options of a call whose repetition would do more: Ray repeats others when the actor died before it answered."""
+
 
 def get_or_create(remote_class: Any, name: str, *args: Any, **options: Any) -> Any:
     """Return the handle, creating the actor on the head node if it is not there.

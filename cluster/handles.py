@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from ray.exceptions import RayActorError, RayTaskError
 
+from cluster.detached import ONCE
 from neuroforge.contracts.fleet import ActivityReport, ApplyRequest, FleetDiff
 from neuroforge.contracts.keys import (
     ApiKey,
@@ -84,7 +85,7 @@ class StateHandle:
 
     async def rollback_prompt(self, name: str, alias: str, version: int | None = None) -> PromptEntry:
         """See PromptStore."""
-        return await call(self._actor.rollback_prompt.remote(name, alias, version), "the state actor")
+        return await call(self._actor.rollback_prompt.options(**ONCE).remote(name, alias, version), "the state actor")
 
     async def list_specs(self) -> tuple[ModelSpec, ...]:
         """See ModelRegistry."""

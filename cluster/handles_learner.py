@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cluster.detached import ONCE
 from cluster.handles import call
 from neuroforge.contracts.live_tests import LiveTestSpec, LiveTestStatus
 from neuroforge.contracts.outcomes import (
@@ -66,7 +67,7 @@ class LearnerHandle:
 
     async def rollback_rules(self, version: int | None = None) -> RulesEntry:
         """See RulesStore."""
-        return await call(self._actor.rollback_rules.remote(version), WHO)
+        return await call(self._actor.rollback_rules.options(**ONCE).remote(version), WHO)
 
     async def update_rules(
         self, insights: tuple[Insight, ...], model_ids: tuple[str, ...], shadow: bool = False

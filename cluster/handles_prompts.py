@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from cluster.detached import ONCE
 from cluster.handles import StateHandle, call
 from cluster.prompts import get_prompts_actor
 from neuroforge.contracts.prompt_serving import PromptPromotion
@@ -33,7 +34,7 @@ class PromptsHandle:
     async def rollback(self, name: str, alias: str, version: int | None = None) -> PromptEntry:
         """See PromptDesk."""
         actor = await self._registry()
-        return await call(actor.rollback.remote(name, alias, version), WHO, SLOW_TIMEOUT_S)
+        return await call(actor.rollback.options(**ONCE).remote(name, alias, version), WHO, SLOW_TIMEOUT_S)
 
     async def _registry(self) -> Any:
         return await asyncio.to_thread(get_prompts_actor, self._settings)
