@@ -6,6 +6,7 @@ run's directory, so Tune's own state is of no use and is thrown away (docs/decis
 """
 
 import asyncio
+import logging
 import os
 import shutil
 from dataclasses import dataclass
@@ -178,6 +179,8 @@ async def _fit(race: Race, crew: Crew) -> None:
 
 def _run_tune(race: Race, crew: Crew) -> None:
     os.environ.update(_QUIET)
+    # It warns of every step in which the engine thinks, or a model writes, for half a second.
+    logging.getLogger("ray.tune.utils.util").setLevel(logging.ERROR)
     scratch = make_scratch(crew.directory)
     worker = tune.with_parameters(CohortWorker, crew=crew)
     tuner = tune.Tuner(
