@@ -30,7 +30,7 @@ class Contestants:
     target: Target
     n_slots: int
     others: tuple[str, ...]
-    """All that can chat, the target among them: who analyses, writes and votes."""
+    """Who analyses, writes and votes: the target and a few that are loaded."""
     price_by_model: Mapping[str, Price] = field(default_factory=dict)
     stats: EngineStats | None = None
     """Of the target: how fast it is."""

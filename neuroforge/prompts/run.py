@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import DatasetSource
-from neuroforge.contracts.models import ModelStatus
+from neuroforge.contracts.models import ModelState, ModelStatus
 from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.prompt_progress import OptimizeProgress
 from neuroforge.contracts.routing import Decision
@@ -28,6 +28,8 @@ from neuroforge.prompts.search import SearchDriver, search
 from neuroforge.scoring.pipeline import score_reply
 from neuroforge.scoring.sandbox import Sandbox
 
+N_ADVISERS = 4
+"""Models that analyse, write and vote, the target among them: each takes some seconds to minutes of its own."""
 N_ROUTED = 20
 """Examples that are put to `auto:best` to find the target where none is named."""
 
@@ -134,7 +136,9 @@ def _read(
 
 
 async def find_contestants(config: OptimizeConfig, client: Fleet, items: Sequence[DatasetItem]) -> Contestants:
-    """Return the target and all models that can chat.
+    """Return the target, and who else is asked for advice: models that can chat and are loaded, a few of them.
+
+    Loading others, each for an opinion, would take longer than the search and push loaded ones out.
 
     Raises:
         ModelNotFound: The target, or a proposer, is not hosted, or nothing that can chat is.
@@ -156,11 +160,18 @@ async def find_contestants(config: OptimizeConfig, client: Fleet, items: Sequenc
     return Contestants(
         target=Target(target.id, target.digest, price=target.price),
         n_slots=n_slots,
-        others=chatting,
+        others=_advisers(target.id, config.proposers or (), [one for one in hosted.values() if one.id in chatting]),
         price_by_model={model.id: model.price for model in hosted.values()},
         stats=target.stats,
         tells_labels=not target.capabilities or "label_logprobs" in target.capabilities,
     )
+
+
+def _advisers(target_id: str, proposers: Sequence[str], chatting: Sequence[ModelStatus]) -> tuple[str, ...]:
+    """The target, whom the configuration names, then who is loaded, in the fleet's order."""
+    named = dict.fromkeys((target_id, *proposers))
+    loaded = [one.id for one in chatting if one.state is ModelState.READY and one.id not in named]
+    return (*named, *loaded)[: max(N_ADVISERS, len(named))]
 
 
 async def _best_for(client: Fleet, items: Sequence[DatasetItem], chatting: Sequence[str]) -> str:

@@ -94,3 +94,20 @@ async def test_whether_the_target_tells_labels_is_known_from_what_it_can(
 ) -> None:
     found = await find_contestants(config(target_model="smol"), TwoModels(capabilities=capabilities), ITEMS)
     assert found.tells_labels == tells
+
+
+@dataclass
+class ManyModels(TwoModels):
+    async def models(self) -> tuple[ModelStatus, ...]:
+        states = dict.fromkeys(("a", "b", "c", "d", "e"), ModelState.READY) | {"a": ModelState.UNLOADED}
+        return tuple(ModelStatus(id=one, engine=EngineKind.LLAMACPP, state=of) for one, of in states.items())
+
+
+async def test_advice_is_asked_of_the_target_and_a_few_that_are_loaded() -> None:
+    found = await find_contestants(config(target_model="e"), ManyModels(), ITEMS)
+    assert found.others == ("e", "b", "c", "d")
+
+
+async def test_a_proposer_that_is_named_is_asked_loaded_or_not() -> None:
+    found = await find_contestants(config(target_model="e", proposers=("a",)), ManyModels(), ITEMS)
+    assert found.others == ("e", "a", "b", "c")
