@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from neuroforge.contracts.rules import Estimate
+from neuroforge.pages.axes import Axes
 from neuroforge.pages.scale import Scale, fit_scale
 
-WIDTH, HEIGHT = 460, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 14, 44
+_AXES = Axes(width=460, height=320, left=46, right=14)
 _BADGE = 9.0
 _CLEAR = 15.0
 """Between a number and the nearest dot or number, so that neither covers the other."""
@@ -51,7 +51,7 @@ def draw_scatter(points: Sequence[Point], title: str, x_label: str, say_x: Calla
     """
     x_scale = fit_scale([value for one in points for value in (one.x.low, one.x.high)], may_log=True)
     y_scale = fit_scale([v for one in points for v in (one.quality.low, one.quality.high)], within=(0.0, 1.0))
-    places = [_Place(one, _at_x(x_scale, one.x.mean), _at_y(y_scale, one.quality.mean)) for one in points]
+    places = [_Place(one, _AXES.at_x(x_scale, one.x.mean), _AXES.at_y(y_scale, one.quality.mean)) for one in points]
     inside = Markup("").join(
         (
             *_draw_grid(x_scale, y_scale, say_x),
@@ -61,37 +61,17 @@ def draw_scatter(points: Sequence[Point], title: str, x_label: str, say_x: Calla
         )
     )
     label = f"{x_label}{', logarithmic' if x_scale.is_log else ''} (left is better)"
-    return Markup(
-        '<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{title}">{inside}'
-        '<text class="axis" x="{middle}" y="{bottom}" text-anchor="middle">{label}</text>'
-        '<text class="axis" x="12" y="{half}" text-anchor="middle" transform="rotate(-90 12 {half})">quality</text>'
-        "</svg>"
-    ).format(
-        width=WIDTH,
-        height=HEIGHT,
-        title=title,
-        inside=inside,
-        middle=(_LEFT + WIDTH - _RIGHT) / 2,
-        bottom=HEIGHT - 8,
-        half=(_TOP + HEIGHT - _BOTTOM) / 2,
-        label=label,
-    )
+    return _AXES.enclose(inside, title, label, "quality")
 
 
 def _draw_grid(x_scale: Scale, y_scale: Scale, say_x: Callable[[float], str]) -> Iterator[Markup]:
-    right, floor = WIDTH - _RIGHT, HEIGHT - _BOTTOM
-    for value in y_scale.ticks():
-        y = _at_y(y_scale, value)
-        yield Markup(
-            '<line class="grid" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            '<text class="tick" x="{text_x}" y="{text_y:.1f}" text-anchor="end">{text}</text>'
-        ).format(left=_LEFT, right=right, y=y, text_x=_LEFT - 5, text_y=y + 4, text=f"{100 * value:.4g} %")
+    yield from _AXES.draw_levels(y_scale, lambda value: f"{100 * value:.4g} %")
     for value in x_scale.ticks():
-        x = _at_x(x_scale, value)
+        x = _AXES.at_x(x_scale, value)
         yield Markup(
             '<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{floor}"/>'
             '<text class="tick" x="{x:.1f}" y="{text_y}" text-anchor="middle">{text}</text>'
-        ).format(x=x, top=_TOP, floor=floor, text_y=floor + 15, text=say_x(value))
+        ).format(x=x, top=_AXES.top, floor=_AXES.floor, text_y=_AXES.floor + 15, text=say_x(value))
 
 
 def _draw_front(places: Sequence[_Place]) -> Iterator[Markup]:
@@ -113,10 +93,10 @@ def _draw_whiskers(one: _Place, x_scale: Scale, y_scale: Scale) -> Markup:
         css=one.point.css,
         x=one.x,
         y=one.y,
-        x_low=_at_x(x_scale, one.point.x.low),
-        x_high=_at_x(x_scale, one.point.x.high),
-        y_low=_at_y(y_scale, one.point.quality.low),
-        y_high=_at_y(y_scale, one.point.quality.high),
+        x_low=_AXES.at_x(x_scale, one.point.x.low),
+        x_high=_AXES.at_x(x_scale, one.point.x.high),
+        y_low=_AXES.at_y(y_scale, one.point.quality.low),
+        y_high=_AXES.at_y(y_scale, one.point.quality.high),
     )
 
 
@@ -141,7 +121,7 @@ def _find_room(one: _Place, taken: Sequence[tuple[float, float]]) -> tuple[float
     best, best_gap = (one.x, one.y), -math.inf
     for dx, dy in _OFFSETS:
         x, y = one.x + dx, one.y + dy
-        if not (_LEFT + _BADGE < x < WIDTH - _RIGHT - _BADGE and _TOP + _BADGE < y < HEIGHT - _BOTTOM - _BADGE):
+        if not _AXES.holds(x, y, _BADGE):
             continue
         gap = min(math.hypot(x - other_x, y - other_y) for other_x, other_y in taken)
         if gap > _CLEAR:
@@ -149,11 +129,3 @@ def _find_room(one: _Place, taken: Sequence[tuple[float, float]]) -> tuple[float
         if gap > best_gap:
             best, best_gap = (x, y), gap
     return best
-
-
-def _at_x(scale: Scale, value: float) -> float:
-    return _LEFT + scale.share(value) * (WIDTH - _LEFT - _RIGHT)
-
-
-def _at_y(scale: Scale, value: float) -> float:
-    return HEIGHT - _BOTTOM - scale.share(value) * (HEIGHT - _TOP - _BOTTOM)

@@ -1,9 +1,7 @@
 """Files by key: in a directory, or in S3 through fsspec (the extra `s3`). Implements ObjectStore."""
 
 import errno
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -11,6 +9,7 @@ from typing import Any
 
 from neuroforge.contracts.ports_experiments import ObjectStore
 from neuroforge.errors import ConfigError, DiskFull, NotFound, StorageError
+from neuroforge.storage.files import replacing
 
 _SCHEMES = ("file://", "s3://")
 
@@ -121,16 +120,8 @@ def checked_key(key: str) -> str:
 
 
 def _copy_whole(source: Path, target: Path) -> None:
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".object-")
-    try:
-        with os.fdopen(handle, "wb") as out, source.open("rb") as data:
-            shutil.copyfileobj(data, out, 1 << 20)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with source.open("rb") as data, replacing(target, ".object-") as out:
+        shutil.copyfileobj(data, out, 1 << 20)
 
 
 @contextmanager

@@ -5,15 +5,15 @@ Prints its address; `GET /busy` tells what it has seen since it was asked last.
 
 import asyncio
 import json
-import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from aiohttp import ClientSession, ClientTimeout, web
+
+from tests.benchmarks.aside import aside
 
 BUSY = "/busy"
 _OF_ONE_HOP = {"host", "content-length", "transfer-encoding", "connection", "content-encoding", "accept-encoding"}
@@ -73,17 +73,9 @@ class BusyProxy:
             self._busy_s += time.perf_counter() - self._opened_s
 
 
-@contextmanager
-def busy_proxy(upstream: str) -> Iterator[str]:
+def busy_proxy(upstream: str) -> AbstractContextManager[str]:
     """A proxy in a process of its own; yields its address."""
-    command = [sys.executable, "-m", "tests.benchmarks.busy_proxy", upstream]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        process.wait()
+    return aside("tests.benchmarks.busy_proxy", upstream)
 
 
 def seen_by(proxy: str) -> dict[str, Any]:

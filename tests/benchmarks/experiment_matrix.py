@@ -6,14 +6,12 @@ driver and all ask-actors together, sampled.
 
 import asyncio
 import os
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiment_run import MatrixResult
 from neuroforge.contracts.experiments import DatasetSource, ExperimentConfig
 from neuroforge.experiments.run import ExperimentRunner, RunnerParts
+from tests.benchmarks.aside import aside
 from tests.benchmarks.figures import Figure, at_least, at_most
 from tests.matrix_process import score
 
@@ -57,17 +56,9 @@ def config(use_cache: bool = False) -> ExperimentConfig:
     return ExperimentConfig(name="bench", models=(MODEL,), datasets=(DatasetSource(name="quiz"),), use_cache=use_cache)
 
 
-@contextmanager
-def engine(n_slots: int, latency_s: float) -> Iterator[str]:
+def engine(n_slots: int, latency_s: float) -> AbstractContextManager[str]:
     """A counting engine in a process of its own; yields its address."""
-    words = [sys.executable, "-m", "tests.counting_engine", MODEL, str(n_slots), str(latency_s)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        process.wait()
+    return aside("tests.counting_engine", MODEL, str(n_slots), str(latency_s))
 
 
 @contextmanager

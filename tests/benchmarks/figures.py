@@ -1,8 +1,10 @@
 """What a benchmark leaves behind: figures with their targets, as JSON and as a table."""
 
+import argparse
 import json
 import statistics
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -59,3 +61,21 @@ def print_figures(name: str, figures: Sequence[Figure]) -> None:
         holds = {None: "", True: "yes", False: "NO"}[one.holds]
         table.add_row(one.name, f"{one.value:.4g}", one.unit, one.target or "", holds)
     Console().print(table)
+
+
+def check_names(parser: argparse.ArgumentParser, names: Iterable[str], drivers: Iterable[str]) -> None:
+    """End the program where a name is none of the drivers'."""
+    if unknown := sorted(set(names) - set(drivers)):
+        parser.error(f"unknown: {', '.join(unknown)}; there are: {', '.join(drivers)}")
+
+
+def run_all(names: Iterable[str], run: Callable[[str], list[Figure]]) -> int:
+    """Run, print and write one after another; return 1 when a figure misses its target, else 0."""
+    holds = True
+    for name in names:
+        started_s = time.monotonic()
+        figures = run(name)
+        print_figures(f"{name} ({time.monotonic() - started_s:.0f} s)", figures)
+        print(f"written: {write_figures(name, figures)}")
+        holds = holds and all(one.holds is not False for one in figures)
+    return 0 if holds else 1

@@ -3,12 +3,11 @@
 import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks import engine, gateway_overhead, learner, soak, start
-from tests.benchmarks.figures import Figure, print_figures, write_figures
+from tests.benchmarks.figures import Figure, check_names, run_all
 
 Driver = Callable[[Path, Path, bool], list[Figure]]
 DRIVERS: dict[str, Driver] = {
@@ -28,17 +27,13 @@ def main(words: list[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="name", help=f"any of: {', '.join(DRIVERS)}")
     parser.add_argument("--with-litellm", action="store_true", help="install LiteLLM's proxy aside and compare with it")
     given = parser.parse_args(words)
-    if unknown := sorted(set(given.names) - DRIVERS.keys()):
-        parser.error(f"unknown: {', '.join(unknown)}; there are: {', '.join(DRIVERS)}")
-    holds = True
-    for name in given.names or DRIVERS:
-        started_s = time.monotonic()
+    check_names(parser, given.names, DRIVERS)
+
+    def run(name: str) -> list[Figure]:
         with tempfile.TemporaryDirectory(prefix="nf-bench-") as directory:
-            figures = DRIVERS[name](Path(directory) / "home", ASSETS_HOME.absolute(), given.with_litellm)
-        print_figures(f"{name} ({time.monotonic() - started_s:.0f} s)", figures)
-        print(f"written: {write_figures(name, figures)}")
-        holds = holds and all(one.holds is not False for one in figures)
-    return 0 if holds else 1
+            return DRIVERS[name](Path(directory) / "home", ASSETS_HOME.absolute(), given.with_litellm)
+
+    return run_all(given.names or DRIVERS, run)
 
 
 if __name__ == "__main__":

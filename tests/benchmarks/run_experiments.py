@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Callable
 
 from tests.benchmarks import (
@@ -12,7 +11,7 @@ from tests.benchmarks import (
     experiment_peeking,
     experiment_tokens,
 )
-from tests.benchmarks.figures import Figure, print_figures, write_figures
+from tests.benchmarks.figures import Figure, check_names, run_all
 
 Driver = Callable[[], list[Figure]]
 DRIVERS: dict[str, Driver] = {
@@ -30,16 +29,8 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="tests.benchmarks.run_experiments", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"any of: {', '.join(DRIVERS)}")
     given = parser.parse_args(words)
-    if unknown := sorted(set(given.names) - DRIVERS.keys()):
-        parser.error(f"unknown: {', '.join(unknown)}; there are: {', '.join(DRIVERS)}")
-    holds = True
-    for name in given.names or DRIVERS:
-        started_s = time.monotonic()
-        figures = DRIVERS[name]()
-        print_figures(f"{name} ({time.monotonic() - started_s:.0f} s)", figures)
-        print(f"written: {write_figures(name, figures)}")
-        holds = holds and all(one.holds is not False for one in figures)
-    return 0 if holds else 1
+    check_names(parser, given.names, DRIVERS)
+    return run_all(given.names or DRIVERS, lambda name: DRIVERS[name]())
 
 
 if __name__ == "__main__":

@@ -2,12 +2,11 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks import prompt_field, prompt_nulls, prompt_overhead, prompt_racing, prompt_structures
-from tests.benchmarks.figures import Figure, print_figures, write_figures
+from tests.benchmarks.figures import Figure, check_names, run_all
 
 Driver = Callable[[argparse.Namespace], list[Figure]]
 DRIVERS: dict[str, Driver] = {
@@ -29,18 +28,10 @@ def main(words: list[str]) -> int:
     parser.add_argument("--task", action="append", default=[], help="field: only this one; may be repeated")
     parser.add_argument("--limit-minutes", type=float, help="field: begin no run after so long; the next call goes on")
     given = parser.parse_args(words)
-    if unknown := sorted(set(given.names) - DRIVERS.keys()):
-        parser.error(f"unknown: {', '.join(unknown)}; there are: {', '.join(DRIVERS)}")
+    check_names(parser, given.names, DRIVERS)
     if given.data is not None and not given.data.is_dir():
         parser.error(f"--data {given.data}: no such directory")
-    holds = True
-    for name in given.names or DRIVERS:
-        started_s = time.monotonic()
-        figures = DRIVERS[name](given)
-        print_figures(f"{name} ({time.monotonic() - started_s:.0f} s)", figures)
-        print(f"written: {write_figures(name, figures)}")
-        holds = holds and all(one.holds is not False for one in figures)
-    return 0 if holds else 1
+    return run_all(given.names or DRIVERS, lambda name: DRIVERS[name](given))
 
 
 if __name__ == "__main__":

@@ -2,14 +2,13 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from neuroforge.assets.store import AssetStore
 from neuroforge.router.embedder import StaticEmbedder, load_embedder
 from tests.benchmarks import router_million, router_offline, router_online, router_placing
-from tests.benchmarks.figures import Figure, print_figures, write_figures
+from tests.benchmarks.figures import Figure, check_names, run_all
 from tests.benchmarks.run import ASSETS_HOME
 
 EMBEDDER = "potion-base-8m"
@@ -29,19 +28,11 @@ def main(words: list[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="name", help=f"any of: {', '.join(DRIVERS)}")
     parser.add_argument("--data", type=Path, help="directory of the public outcome sets; without it data are generated")
     given = parser.parse_args(words)
-    if unknown := sorted(set(given.names) - DRIVERS.keys()):
-        parser.error(f"unknown: {', '.join(unknown)}; there are: {', '.join(DRIVERS)}")
+    check_names(parser, given.names, DRIVERS)
     if given.data is not None and not given.data.is_dir():
         parser.error(f"--data {given.data}: no such directory")
     embedder = load_embedder(AssetStore(ASSETS_HOME.absolute()).ensure(EMBEDDER))
-    holds = True
-    for name in given.names or DRIVERS:
-        started_s = time.monotonic()
-        figures = DRIVERS[name](given.data, embedder)
-        print_figures(f"{name} ({time.monotonic() - started_s:.0f} s)", figures)
-        print(f"written: {write_figures(name, figures)}")
-        holds = holds and all(one.holds is not False for one in figures)
-    return 0 if holds else 1
+    return run_all(given.names or DRIVERS, lambda name: DRIVERS[name](given.data, embedder))
 
 
 if __name__ == "__main__":
