@@ -48,7 +48,7 @@ check: $(VENV)/.dev ## Style, types and the direction of imports
 	$(BIN)/lint-imports
 
 test: $(VENV)/.dev ## Unit, contract, cluster and end-to-end tests, with the small model
-	$(BIN)/pytest tests/unit tests/contract tests/cluster tests/e2e
+	$(BIN)/pytest -n 2 tests/unit tests/contract tests/cluster tests/e2e
 
 test-services: $(VENV)/.dev ## The storage tests against a real PostgreSQL
 	$(BIN)/pytest -m services tests/services

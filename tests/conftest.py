@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,14 @@ from tests.server import RunningServer, serving
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Without `-n` there is nothing to schedule, and xdist need not be there."""
+    from tests.two_processes import SharedServerScheduling
+
+    return SharedServerScheduling(config, log)
 
 
 @pytest.fixture(scope="session")
