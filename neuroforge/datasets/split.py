@@ -44,7 +44,7 @@ def make_splits(
     """
     if not shares or min(shares.values()) <= 0 or not math.isclose(sum(shares.values()), 1.0, abs_tol=1e-9):
         raise DataError(f"shares must be above 0 and together 1, not {dict(shares)}")
-    families = _families(items)
+    families = find_families(items)
     if len(families) < len(shares):
         raise DataError(f"{len(families)} families of items (group, paraphrase, text) for {len(shares)} splits")
     found: dict[str, list[DatasetItem]] = {split: [] for split in shares}
@@ -55,8 +55,11 @@ def make_splits(
     return {split: tuple(_marked(one, split) for one in _in_order(items, members)) for split, members in found.items()}
 
 
-def _families(items: Sequence[DatasetItem]) -> list[list[DatasetItem]]:
-    """Connected items, by the keys that they share."""
+def find_families(items: Sequence[DatasetItem]) -> list[list[DatasetItem]]:
+    """Return the items by family: those that share a group, what they paraphrase, or their question's text.
+
+    Whoever is of one family with another is of its whole family. An item may be what others name as paraphrased.
+    """
     parents = list(range(len(items)))
 
     def root(index: int) -> int:
@@ -67,7 +70,8 @@ def _families(items: Sequence[DatasetItem]) -> list[list[DatasetItem]]:
 
     first_by_key: dict[tuple[str, str], int] = {}
     for index, item in enumerate(items):
-        keys = (("group", item.group), ("paraphrase", item.paraphrase_of), ("text", " ".join(item.query.split())))
+        asked = item.id if item.paraphrase_of is None else item.paraphrase_of
+        keys = (("group", item.group), ("paraphrase", asked), ("text", " ".join(item.query.split())))
         for kind, key in keys:
             if key is not None:
                 parents[root(index)] = root(first_by_key.setdefault((kind, key), index))

@@ -38,6 +38,25 @@ def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(false_discovery_control(given, method="bh"), dtype=float)
 
 
+def spend_alpha(alpha: float, number: int) -> float:
+    """Return the level of the next test of a family that grows: nobody knows how many there will be.
+
+    alpha / (n (n + 1)): the levels of all tests together stay below alpha, and so does the chance of any false
+    rejection, however the tests depend on each other and whenever they end.
+
+    Args:
+        alpha: Of the family, 0..1.
+        number: Of the test in the family, from 1.
+    Raises:
+        DataError: A number below 1.
+    Source: Alpha-spending, Tian and Ramdas, Statistical Methods in Medical Research 30 (2021), section 3,
+        arXiv:1910.04900.
+    """
+    if number < 1:
+        raise DataError(f"tests are numbered from 1; got {number}")
+    return alpha / (number * (number + 1))
+
+
 def _check(p_values: ArrayLike) -> NDArray[np.float64]:
     given = np.asarray(p_values, dtype=float)
     if given.ndim != 1:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuroforge.datasets.split import make_splits, select_split
+from neuroforge.datasets.split import find_families, make_splits, select_split
 from neuroforge.errors import DataError
 from tests.unit.datasets.fakes import item
 
@@ -53,6 +53,17 @@ def test_nothing_that_is_shared_straddles_two_splits(keys: list[tuple[int, int, 
         train, test = ({getattr(one, attribute) for one in made[name]} for name in HALVES)
         assert not (train & test) - {None}
     assert sum(map(len, made.values())) == len(items)
+
+
+def test_a_family_is_whoever_is_connected_and_what_is_paraphrased_may_be_named_by_its_id() -> None:
+    first, other, passage, alone = (
+        item(1, group="a"),
+        item(2, paraphrase_of="q1"),
+        item(3, group="a", query="text"),
+        item(4, group="b"),
+    )
+
+    assert find_families([first, other, alone, passage]) == [[first, other, passage], [alone]]
 
 
 @pytest.mark.parametrize("shares", [{}, {"a": 0.5}, {"a": 1.5, "b": -0.5}, {"a": 0.9, "b": 0.2}])

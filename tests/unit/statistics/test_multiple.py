@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import fdrcorrection, multipletests
 
 from neuroforge.errors import DataError
-from neuroforge.statistics.multiple import benjamini_hochberg, holm
+from neuroforge.statistics.multiple import benjamini_hochberg, holm, spend_alpha
 
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
@@ -61,6 +61,17 @@ def test_holm_equals_statsmodels_for_a_large_family_with_ties() -> None:
 
 def test_an_empty_family_stays_empty() -> None:
     assert holm([]).tolist() == benjamini_hochberg([]).tolist() == []
+
+
+def test_the_levels_of_a_family_that_grows_stay_below_alpha_together() -> None:
+    levels = [spend_alpha(0.06, number) for number in range(1, 1001)]
+    assert levels[:3] == pytest.approx([0.03, 0.01, 0.005])
+    assert 0.059 < sum(levels) < 0.06
+
+
+def test_tests_are_numbered_from_one() -> None:
+    with pytest.raises(DataError, match="numbered from 1; got 0"):
+        spend_alpha(0.05, 0)
 
 
 @pytest.mark.parametrize("p_values", [[1.2], [-0.1, 0.5], [float("nan")], [[0.1]]])
