@@ -24,6 +24,7 @@ from neuroforge.contracts.prompt_serving import PRODUCTION, PromptPromotion
 from neuroforge.contracts.prompts import PromptEntry, PromptRelease
 from neuroforge.contracts.runs import RunEnd
 from neuroforge.experiments.shelf import ITEMS_FOLDER
+from neuroforge.prompts.attempts import attempts_of
 from neuroforge.prompts.deliver import Outlets
 from neuroforge.prompts.progress_file import ProgressFile
 from neuroforge.prompts.run import OptimizationRun, plan_optimization, run_optimization
@@ -112,6 +113,7 @@ async def _opened(settings: Settings, directory: Path) -> AsyncIterator[tuple[Op
             assets=AssetStore(home),
             sandbox=Sandbox(),
             directory=directory,
+            attempts=attempts_of(home),
             on_progress=ProgressFile(directory, time.monotonic).write,
             uploads=Uploads(home / "experiments" / ITEMS_FOLDER),
             outlets=Outlets(DeskRegistry(prompts), open_tracker(settings)),

@@ -24,6 +24,7 @@ from neuroforge.assets.store import AssetStore
 from neuroforge.client.locate import find_key, find_url
 from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig
 from neuroforge.errors import ConfigError, NeuroForgeError
+from neuroforge.prompts.attempts import attempts_of
 from neuroforge.prompts.deliver import Outlets
 from neuroforge.prompts.run import OptimizationRun, plan_optimization, run_optimization
 from neuroforge.prompts.task_file import read_task
@@ -62,7 +63,9 @@ async def _run(config: OptimizeConfig, options: argparse.Namespace) -> Optimizat
     async with neuroforge.connect_async(options.url) as client:
         await client.wait_ready(options.wait_s)
         outlets = Outlets(client.prompts, open_tracker(settings))
-        needed = OptimizationRun(client, assets, Sandbox(), options.out, OptimizeLine().show, drive, outlets=outlets)
+        attempts = attempts_of(settings.storage.home)
+        show = OptimizeLine().show
+        needed = OptimizationRun(client, assets, Sandbox(), options.out, attempts, show, drive, outlets=outlets)
         print_plan(await plan_optimization(config, needed))
         return await run_optimization(config, needed)
 

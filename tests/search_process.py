@@ -18,6 +18,7 @@ from neuroforge.client import AsyncClient
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import Budget
 from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig
+from neuroforge.prompts.attempts import ATTEMPTS
 from neuroforge.prompts.directory import RESULT, STATE
 from neuroforge.prompts.evolution_state import EvolutionState
 from neuroforge.prompts.run import OptimizationRun, run_optimization
@@ -105,7 +106,8 @@ class SearchCommand:
 async def run(directory: Path, url: str, wanted: OptimizeConfig, drive: SearchDriver) -> None:
     """Optimise, or go on."""
     async with AsyncClient(url) as client:
-        needed = OptimizationRun(client, AssetStore(directory), Sandbox(), directory, drive=drive)
+        attempts = directory / ATTEMPTS
+        needed = OptimizationRun(client, AssetStore(directory), Sandbox(), directory, attempts, drive=drive)
         await run_optimization(wanted, needed)
 
 

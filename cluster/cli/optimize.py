@@ -81,6 +81,7 @@ async def _optimize(config: "OptimizeConfig", options: Shared, directory: Path, 
     from cluster.tracking import open_tracker
     from neuroforge.client.aio import AsyncClient
     from neuroforge.client.locate import find_key
+    from neuroforge.prompts.attempts import attempts_of
     from neuroforge.prompts.deliver import Outlets
     from neuroforge.prompts.directory import CONFIG
     from neuroforge.prompts.run import OptimizationRun, plan_optimization, run_optimization
@@ -91,7 +92,9 @@ async def _optimize(config: "OptimizeConfig", options: Shared, directory: Path, 
     async with AsyncClient(options.server_url(), find_key(None), ANSWER_TIMEOUT_S) as client:
         sandbox = Sandbox(allow_unsandboxed=ways.allow_unsandboxed)
         outlets = Outlets(client.prompts, open_tracker(options.settings()))
-        needed = OptimizationRun(client, open_assets(options), sandbox, directory, line.show, outlets=outlets)
+        needed = OptimizationRun(
+            client, open_assets(options), sandbox, directory, attempts_of(options.home()), line.show, outlets=outlets
+        )
         plan = await plan_optimization(config, needed)
         if not is_agreed(config, plan, ways, is_begun=(directory / CONFIG).exists()):
             return

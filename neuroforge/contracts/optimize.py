@@ -47,7 +47,8 @@ class OptimizeConfig(Contract):
     use_logprobs: bool = True
     """Climb label log-probabilities where the task and the engine allow it."""
     alpha: float = Field(default=0.05, gt=0, le=0.2)
-    """Of the one-sided paired test that promotion must pass."""
+    """Chance of promoting a prompt that is no better, over all tests of this prompt on the same items: the first must
+    pass its half, the n-th its n (n + 1)-th part."""
     patience: int = Field(default=4, ge=1)
     """Generations in which the best stays the same, after which the search ends."""
     min_gain: float = Field(default=0.001, ge=0, le=1)
@@ -143,8 +144,13 @@ class OptimizationResult(Contract):
     improvement: Estimate | None = None
     """Optimised less original on the untouched test; None = nothing was measured."""
     p_value: float | None = Field(default=None, ge=0, le=1)
+    alpha: float | None = Field(default=None, gt=0, lt=1)
+    """What the p-value had to reach: this test's share of the configuration's; None = nothing was tested."""
+    n_tests: int = Field(default=0, ge=0)
+    """Of this prompt on some of these test items, this one included, as the home remembers them."""
     scores: dict[str, float] = Field(default_factory=dict)
-    """original, optimized (on the test), search (of the winner, on the items of the search that it was asked)."""
+    """original, optimized (on the test, where the winner's missing scores count as 0), search (of the winner, on the
+    items of the search that it was asked)."""
     search_test_gap: float | None = None
     """Winner's score in the search less on the test: how far the search fooled itself; None = not tested."""
     plan: OptimizePlan

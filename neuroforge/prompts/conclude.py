@@ -60,6 +60,8 @@ def conclude(
         sentence=verdict.sentence,
         improvement=verdict.improvement,
         p_value=verdict.p_value,
+        alpha=verdict.alpha,
+        n_tests=verdict.n_tests,
         scores=scores,
         search_test_gap=scores["search"] - scores["optimized"] if {"search", "optimized"} <= set(scores) else None,
         plan=plan,

@@ -45,7 +45,7 @@ async def deliver(
     if before is not None:
         result = _with(result, registered=before.registered, tracked_at=before.tracked_at)
     _write_result(directory, result)
-    write_whole(directory / EVALUATIONS, evaluations_table(finished.measured))
+    write_whole(directory / EVALUATIONS, evaluations_table(finished.measured, finished.items))
     state = finished.state
     write_whole(directory / CANDIDATES, candidates_table(state, result.front, result.lineage[0].id))
     result = await _register(result, finished.config, directory, outlets.registry)

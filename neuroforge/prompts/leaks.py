@@ -1,4 +1,4 @@
-"""Prompts and items -> what gives answers away: test items shown, or repeated in the search, and copied text."""
+"""Prompts and items -> what gives answers away: test items shown, or repeated elsewhere, and copied text."""
 
 import re
 import unicodedata
@@ -35,28 +35,35 @@ class Leaks:
     warnings: tuple[str, ...]
 
 
-def find_leaks(programs: Sequence[PromptProgram], test: Sequence[DatasetItem], search: Sequence[DatasetItem]) -> Leaks:
+def find_leaks(
+    programs: Sequence[PromptProgram],
+    test: Sequence[DatasetItem],
+    search: Sequence[DatasetItem],
+    selection: Sequence[DatasetItem],
+) -> Leaks:
     """Return what gives answers away. Case, signs and accents make no difference; numbers do.
 
     Args:
         programs: The winner and the seed.
         search: Items that the search saw, and chose examples from.
+        selection: Items by which the winner was chosen.
     """
     shown = {leaked for program in programs for leaked in _shown_items(program, test)}
-    twins = _near_duplicates(search, test)
-    copied = sorted({one for program in programs for one in _copied_items(program, (*search, *test))})
+    copied = sorted({one for program in programs for one in _copied_items(program, (*search, *selection, *test))})
     warnings = []
     if shown:
         warnings.append(
             f"{_count(shown, 'test item')} shown as examples, word for word or nearly: left out of the test for both "
             "prompts"
         )
-    if left := {one: other for one, other in twins.items() if one not in shown}:
-        pairs = next(f"{one!r} and {other!r}" for one, other in left.items())
-        warnings.append(
-            f"{_count(left, 'test item')} nearly repeat items of the search (such as {pairs}): the test is less fresh "
-            "than it seems; give such items one `group`"
-        )
+    for name, seen in (("search", search), ("selection", selection)):
+        twins = _near_duplicates(seen, test)
+        if left := {one: other for one, other in twins.items() if one not in shown}:
+            pairs = next(f"{one!r} and {other!r}" for one, other in left.items())
+            warnings.append(
+                f"{_count(left, 'test item')} nearly repeat items of the {name} (such as {pairs}): the test is less "
+                "fresh than it seems; give such items one `group`"
+            )
     if copied:
         warnings.append(f"text of {_count(copied, 'item')} stands in the prompt outside its examples")
     return Leaks(frozenset(shown), tuple(warnings))
@@ -70,9 +77,9 @@ def _shown_items(program: PromptProgram, test: Sequence[DatasetItem]) -> Iterabl
     yield from _find_twins(shown, [(item.id, item.query) for item in test])
 
 
-def _near_duplicates(search: Sequence[DatasetItem], test: Sequence[DatasetItem]) -> dict[str, str]:
-    """Test item -> an item of the search that asks the same."""
-    return _find_twins([(item.id, item.query) for item in search], [(item.id, item.query) for item in test])
+def _near_duplicates(seen: Sequence[DatasetItem], test: Sequence[DatasetItem]) -> dict[str, str]:
+    """Test item -> an item of another split that asks the same."""
+    return _find_twins([(item.id, item.query) for item in seen], [(item.id, item.query) for item in test])
 
 
 def _find_twins(ones: Sequence[tuple[str, str]], others: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from neuroforge.contracts.prompt_progress import OptimizeProgress
 from neuroforge.contracts.scores import Score
 from neuroforge.errors import first_of
 from neuroforge.prompts.ask import ItemAsker, Models, Target
+from neuroforge.prompts.attempts import ATTEMPTS, Attempts, question_of
 from neuroforge.prompts.conclude import Searched, conclude, conclude_unmeasured
 from neuroforge.prompts.deliver import Outlets, deliver, read_result
 from neuroforge.prompts.directory import RESULT, claim
@@ -20,7 +21,7 @@ from neuroforge.prompts.evolution import Evolution
 from neuroforge.prompts.plan import Contestants, plan_run
 from neuroforge.prompts.prepare import Prepared, prepare, seed_of
 from neuroforge.prompts.progress import ProgressTeller
-from neuroforge.prompts.prove import prove_winner, select_winner
+from neuroforge.prompts.prove import prove_winner, select_winner, tell_level
 from neuroforge.prompts.reporting.view import Finished
 from neuroforge.prompts.search import SearchDriver, search
 from neuroforge.prompts.suggest import Suggestions, suggest
@@ -43,14 +44,16 @@ class PromptEngineeringCore:
     outlets: Outlets = field(default_factory=Outlets)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
+    attempts: Path | None = None
+    """File that remembers tests over all runs; None = one in the run's directory, which knows of no other's."""
 
-    def plan(self, config: OptimizeConfig, items: Sequence[DatasetItem]) -> OptimizePlan:
-        """Return what a run would take. Nothing is called.
+    def plan(self, config: OptimizeConfig, items: Sequence[DatasetItem], directory: Path) -> OptimizePlan:
+        """Return what a run would take. Nothing is called; the directory need not exist.
 
         Raises:
             DataError: As `optimize_prompt`.
         """
-        return plan_run(config, self._prepare(config, items), self.contestants)
+        return self._plan(config, self._prepare(config, items), directory)
 
     async def optimize_prompt(
         self, config: OptimizeConfig, items: Sequence[DatasetItem], directory: Path
@@ -62,13 +65,27 @@ class PromptEngineeringCore:
             ConflictError: The directory holds a run with another configuration, or another process runs it.
         """
         prepared = self._prepare(config, items)
-        plan = plan_run(config, prepared, self.contestants)
+        plan = self._plan(config, prepared, directory)
         claim(directory, config)
-        with open_workspace(directory, self.client, self.contestants.price_by_model, self.clock) as workspace:
+        test = () if prepared is None else prepared.splits["test"]
+        prices = self.contestants.price_by_model
+        with open_workspace(directory, self.client, prices, test, self.clock) as workspace:
             try:
                 return await self._run(config, prepared, plan, workspace)
             except ExceptionGroup as errors:
                 raise first_of(errors) from None
+
+    def _plan(self, config: OptimizeConfig, prepared: Prepared | None, directory: Path) -> OptimizePlan:
+        """As `plan_run`, with what the test will have to pass if it is not the first on its items."""
+        plan = plan_run(config, prepared, self.contestants)
+        if prepared is None:
+            return plan
+        asked = question_of(config.name, plan.target_model, prepared.seed, prepared.splits["test"])
+        told = tell_level(self._attempts(directory).foresee(asked, config.alpha), config.alpha)
+        return OptimizePlan(**{**dict(plan), "notes": (*plan.notes, *told)})
+
+    def _attempts(self, directory: Path) -> Attempts:
+        return Attempts(self.attempts or directory / ATTEMPTS, directory)
 
     def _prepare(self, config: OptimizeConfig, items: Sequence[DatasetItem]) -> Prepared | None:
         return prepare(config, items, self.contestants.tells_labels) if items else None
@@ -81,7 +98,7 @@ class PromptEngineeringCore:
         teller.enter("suggesting")
         seed, items = seed_of(config), () if prepared is None else tuple(prepared.by_id.values())
         suggestions = await suggest(config, seed, items, workspace.beside, self.contestants.others)
-        teller.warnings += (*suggestions.warnings, *workspace.earlier.unread)
+        teller.warnings += (*suggestions.warnings, *workspace.earlier.warnings)
         if prepared is None:
             result = conclude_unmeasured(config, plan, suggestions, workspace)
             write_whole(workspace.directory / RESULT, result.model_dump_json(indent=2).encode())
@@ -114,7 +131,7 @@ class PromptEngineeringCore:
         teller.enter("selecting")
         winner = await select_winner(evolution.engine, evaluator, prepared)
         teller.enter("testing")
-        verdict = await prove_winner(config, winner, evaluator, prepared)
+        verdict = await prove_winner(config, winner, evaluator, prepared, self._attempts(workspace.directory))
         return Searched(
             evolution.engine,
             evolution.proposer,

@@ -18,6 +18,10 @@ class Verdict(Contract):
     """Winner's score less the seed's, paired, 95 % interval; None = nothing was measured."""
     p_value: float | None = None
     """One-sided."""
+    alpha: float | None = None
+    """What the p-value had to reach; None = nothing was tested."""
+    n_tests: int = 0
+    """Of this prompt on these items, this one included, as far as they are remembered; 0 = nothing was tested."""
     test: str | None = None
     winner_score: float | None = None
     seed_score: float | None = None
@@ -25,37 +29,44 @@ class Verdict(Contract):
     sentence: str
     """For people."""
     warnings: tuple[str, ...] = ()
-    """Leaks and copies."""
+    """Leaks, copies, items without a score, earlier tests."""
 
 
 def judge_winner(
     winner: Mapping[str, float | None],
     seed: Mapping[str, float | None],
-    groups: Mapping[str, str | None],
+    clusters: Mapping[str, object],
     alpha: float,
     rng: np.random.Generator,
 ) -> Verdict:
     """Return whether the winner is better on the test items, by a one-sided paired test at `alpha`.
 
+    An item on which only the seed has a score counts as 0 for the winner: a prompt whose calls fail, say because it is
+    too long, must not look better for what it does not answer. An item without a score of the seed counts for neither.
+    This is the worst case for the winner, and for this proof only: elsewhere what has no score is no 0
+    (docs/decisions/167).
+
     Args:
-        winner: Score by item id; None = not scored, and the item is left out for both.
+        winner: Score by item id, 0..1; None = not scored.
         seed: As `winner`, of the prompt that is to be replaced.
-        groups: Group by item id; items of a group are not independent.
+        clusters: Label by item id: items of equal labels are not independent. One that is missing stands alone.
     """
-    common = [one for one in winner if winner[one] is not None and seed.get(one) is not None]
-    if len(common) < 2:
+    common = [one for one in winner if seed.get(one) is not None]
+    n_unscored = sum(winner[one] is None for one in common)
+    if len(common) < 2 or n_unscored == len(common):
+        n_both = len(common) - n_unscored
         return Verdict(
             is_promoted=False,
             improvement=None,
-            n_items=len(common),
-            sentence=f"{len(common)} test items were scored for both prompts: nothing can be shown; the seed stays",
+            n_items=n_both,
+            sentence=f"{n_both} test items were scored for both prompts: nothing can be shown; the seed stays",
         )
-    a = np.array([winner[one] for one in common], dtype=float)
+    a = np.array([winner[one] or 0.0 for one in common], dtype=float)
     b = np.array([seed[one] for one in common], dtype=float)
-    labels = [groups.get(one) or one for one in common]
-    clusters = labels if len(set(labels)) < len(labels) else None
+    labels = [clusters.get(one, one) for one in common]
+    shared = labels if len(set(labels)) < len(labels) else None
     try:
-        found = compare_paired(a, b, clusters, (-1.0, 1.0), rng=rng)
+        found = compare_paired(a, b, shared, (0.0, 1.0), rng=rng)
     except DataError as error:
         return Verdict(
             is_promoted=False, improvement=None, n_items=len(common), sentence=f"{error.message}; the seed stays"
@@ -63,13 +74,16 @@ def judge_winner(
     difference = found.difference
     p_value = found.p_value / 2 if difference.mean > 0 else 1.0
     is_promoted = difference.mean > 0 and p_value <= alpha
-    scores = f"{a.mean():.3f} against {b.mean():.3f} on {len(common)} fresh items"
-    told = f"{difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}], one-sided p = {p_value:.3g}"
+    counted = f" ({n_unscored} without a score counted as 0)" if n_unscored else ""
+    scores = f"{a.mean():.3f} against {b.mean():.3f} on {len(common)} fresh items{counted}"
+    interval = f"{difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+    told = f"{interval}, one-sided p = {p_value:.3g}, needed {alpha:.3g}"
     end = "the winner takes its place" if is_promoted else "not shown to be better: the seed stays"
     return Verdict(
         is_promoted=is_promoted,
         improvement=Estimate(mean=difference.mean, low=difference.low, high=difference.high, n=len(common)),
         p_value=p_value,
+        alpha=alpha,
         test=found.test,
         winner_score=float(a.mean()),
         seed_score=float(b.mean()),

@@ -1,13 +1,17 @@
 """Finalists -> the best on the selection split -> against the seed on the untouched test."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
+from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.optimize import OptimizeConfig
 from neuroforge.contracts.prompts import PromptCandidate
+from neuroforge.datasets.split import find_families
 from neuroforge.prompts.ask import ItemResult
+from neuroforge.prompts.attempts import Attempts, Level, question_of
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolve import PromptEvolutionEngine
 from neuroforge.prompts.leaks import find_leaks
@@ -33,11 +37,15 @@ async def select_winner(engine: PromptEvolutionEngine, evaluator: Evaluator, pre
 
 
 async def prove_winner(
-    config: OptimizeConfig, winner: PromptCandidate, evaluator: Evaluator, prepared: Prepared
+    config: OptimizeConfig, winner: PromptCandidate, evaluator: Evaluator, prepared: Prepared, attempts: Attempts
 ) -> Verdict:
-    """Return what the test items say; this is the only look at them."""
-    test = prepared.splits["test"]
-    leaks = find_leaks((winner.program, prepared.seed), test, prepared.splits["search"])
+    """Return what the test items say; this is the only look at them, and it is counted before it is taken.
+
+    Raises:
+        DataError, ConflictError, DiskFull, StorageError: As `Attempts.take`.
+    """
+    splits, test = prepared.splits, prepared.splits["test"]
+    leaks = find_leaks((winner.program, prepared.seed), test, splits["search"], splits["selection"])
     if winner.id == program_id(prepared.seed):
         return Verdict(
             is_promoted=False,
@@ -45,27 +53,56 @@ async def prove_winner(
             sentence="on items that the search had not seen nothing was better than the seed: the seed stays",
             warnings=leaks.warnings,
         )
+    question = question_of(config.name, evaluator.asker.target.model_id, prepared.seed, test)
+    level = await asyncio.to_thread(attempts.take, question, winner.id, config.alpha)
     ids = tuple(item.id for item in test if item.id not in leaks.test_ids)
     mine = await evaluator.results_of(winner.program, ids)
     seeds = await evaluator.results_of(prepared.seed, ids)
     verdict = judge_winner(
         {one.item_id: one.score for one in mine},
         {one.item_id: one.score for one in seeds},
-        {item.id: item.group for item in test},
-        config.alpha,
+        _cluster(test),
+        level.alpha,
         np.random.default_rng(config.seed),
     )
-    return Verdict(**{**dict(verdict), "warnings": (*leaks.warnings, *_tell_unscored(mine, seeds))})
+    warnings = (*leaks.warnings, *_tell_unscored(mine, seeds), *tell_level(level, config.alpha))
+    return Verdict(**{**dict(verdict), "n_tests": level.number, "warnings": warnings})
+
+
+def tell_level(level: Level, alpha: float) -> tuple[str, ...]:
+    """Return what people should know of a test that is not the first of its family."""
+    if level.number == 1:
+        return ()
+    return (
+        f"this is test {level.number} of this prompt on some of these test items: it must pass at {level.alpha:.3g}, "
+        f"so that all of them together promote a prompt that is no better with a chance of at most {alpha:g}; examples "
+        "that no test has seen begin anew",
+    )
+
+
+def _cluster(items: Sequence[DatasetItem]) -> dict[str, int]:
+    """Number of its family, by item id: a passage, a question in other words."""
+    return {item.id: number for number, family in enumerate(find_families(items)) for item in family}
 
 
 def _tell_unscored(mine: Sequence[ItemResult], seeds: Sequence[ItemResult]) -> tuple[str, ...]:
-    """Who fails on the hard items looks better without them: that is to be seen."""
-    n_mine, n_seeds = (sum(one.score is None for one in results) for results in (mine, seeds))
-    n_out = sum(one.score is None or other.score is None for one, other in zip(mine, seeds, strict=True))
-    if not n_out:
-        return ()
-    why = Counter(one.reason or "not scored" for one in (*mine, *seeds) if one.score is None).most_common(1)[0][0]
-    return (
-        f"{n_out} of {len(mine)} test items are left out for both prompts, since the winner has no score on {n_mine} "
-        f"and the seed none on {n_seeds}; most often: {why}",
-    )
+    """What the proof does with items that one of the two has no score on."""
+    pairs = list(zip(mine, seeds, strict=True))
+    lost = [one for one, other in pairs if one.score is None and other.score is not None]
+    out = [other for _, other in pairs if other.score is None]
+    told = []
+    if lost:
+        told.append(
+            f"{len(lost)} of {len(pairs)} test items count as 0 for the winner, since it has no score on them and the "
+            f"seed has; most often: {_most_often(lost)}"
+        )
+    if out:
+        told.append(
+            f"{len(out)} of {len(pairs)} test items count for neither prompt, since the seed has no score on them; "
+            f"most often: {_most_often(out)}"
+        )
+    return tuple(told)
+
+
+def _most_often(results: Sequence[ItemResult]) -> str:
+    return Counter(one.reason or "not scored" for one in results).most_common(1)[0][0]

@@ -1,6 +1,7 @@
 """What a run needs to be run again, beside its configuration: which examples, which versions, which weights."""
 
 import hashlib
+import json
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -11,6 +12,7 @@ from neuroforge.prompts.ask import Target
 
 _PACKAGES = ("neuroforge", "numpy", "scipy", "pyarrow")
 ID_DIGITS = 16
+"""Of a SHA-256 that names a configuration or an item."""
 
 
 def run_id(config: OptimizeConfig) -> str:
@@ -24,6 +26,15 @@ def hash_items(items: Sequence[DatasetItem]) -> str:
     for item in items:
         digest.update(item.model_dump_json().encode() + b"\n")
     return digest.hexdigest()
+
+
+def fingerprint(item: DatasetItem) -> str:
+    """Return what tells the item from others in every run: 16 digits of the SHA-256 of what is asked.
+
+    Its id, its references, case and spaces make no difference.
+    """
+    asked = [" ".join(item.query.split()).casefold(), item.choices, item.messages]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:ID_DIGITS]
 
 
 def find_versions(target: Target) -> dict[str, str]:

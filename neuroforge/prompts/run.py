@@ -62,6 +62,8 @@ class OptimizationRun:
     assets: Assets
     sandbox: Sandbox
     directory: Path
+    attempts: Path
+    """File that remembers the tests of all runs: in the home, wherever runs lie."""
     on_progress: Callable[[OptimizeProgress], None] = lambda _progress: None
     drive: SearchDriver = search
     uploads: Uploads | None = None
@@ -83,7 +85,7 @@ async def run_optimization(config: OptimizeConfig, run: OptimizationRun) -> Opti
 async def plan_optimization(config: OptimizeConfig, run: OptimizationRun) -> OptimizePlan:
     """Return what it would take. No model is called; raises as `run_optimization`."""
     core, items = await _prepare(config, run)
-    return core.plan(config, items)
+    return core.plan(config, items, run.directory)
 
 
 async def _prepare(
@@ -94,7 +96,13 @@ async def _prepare(
         run.sandbox.check()
     contestants = await find_contestants(config, run.client, items)
     core = PromptEngineeringCore(
-        run.client, reply_scorer(run.sandbox), contestants, run.on_progress, run.drive, run.outlets
+        run.client,
+        reply_scorer(run.sandbox),
+        contestants,
+        run.on_progress,
+        run.drive,
+        run.outlets,
+        attempts=run.attempts,
     )
     return core, items
 

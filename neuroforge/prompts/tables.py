@@ -1,17 +1,19 @@
 """A finished search -> candidates.parquet and evaluations.parquet: all that was tried, and all that was measured."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.prompts import Evaluation, PromptCandidate
 from neuroforge.prompts.ask import ItemResult
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution_state import EvolutionState
 from neuroforge.prompts.prepare import Prepared
+from neuroforge.prompts.provenance import fingerprint
 from neuroforge.prompts.purse import N_FINALISTS
 from neuroforge.prompts.race import mean_fitness
 from neuroforge.prompts.render import to_text
@@ -43,6 +45,7 @@ EVALUATION_COLUMNS = pa.schema(
         ("split", pa.string()),  # search, selection or test
         ("block", pa.int32()),  # of the search; null elsewhere
         ("item_id", pa.string()),
+        ("fingerprint", pa.string()),  # of what it asks: the same in every run, whatever its id
         ("score", pa.float64()),  # 0..1; null = nobody can say, `reason` tells why
         ("fitness", pa.float64()),  # what the search climbs
         ("answer", pa.string()),
@@ -115,14 +118,15 @@ def candidates_table(state: EvolutionState, front: Sequence[PromptCandidate], wi
     return _parquet(rows, CANDIDATE_COLUMNS)
 
 
-def evaluations_table(measured: Sequence[Measured]) -> bytes:
-    """Return Parquet of EVALUATION_COLUMNS, a row a candidate and item."""
+def evaluations_table(measured: Sequence[Measured], items: Mapping[str, DatasetItem]) -> bytes:
+    """Return Parquet of EVALUATION_COLUMNS, a row a candidate and item; `items` by id."""
     rows = [
         {
             **one.result.model_dump(exclude={"key"}),
             "candidate_id": one.candidate_id,
             "split": one.split,
             "block": one.block,
+            "fingerprint": fingerprint(items[one.result.item_id]),
         }
         for one in measured
     ]

@@ -1,10 +1,11 @@
 """A run's files while it works: results, calls beside them, the time; opened and closed together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.models import Price
 from neuroforge.contracts.ports import Clock
 from neuroforge.prompts.ask import Models
@@ -34,10 +35,16 @@ class Workspace:
 
 @contextmanager
 def open_workspace(
-    directory: Path, client: Models, price_by_model: Mapping[str, Price], clock: Clock
+    directory: Path,
+    client: Models,
+    price_by_model: Mapping[str, Price],
+    test: Sequence[DatasetItem],
+    clock: Clock,
 ) -> Iterator[Workspace]:
     """Open the files of a directory that was claimed.
 
+    Args:
+        test: Items on which nothing may be learned from earlier runs.
     Raises:
         ConflictError: Another process works there. DataError: A file holds what none of ours would.
     """
@@ -48,4 +55,4 @@ def open_workspace(
         stack.callback(beside.close)
         watch = Stopwatch(directory / ELAPSED, clock)
         stack.callback(watch.keep)
-        yield Workspace(directory, log, beside, watch, read_earlier(directory))
+        yield Workspace(directory, log, beside, watch, read_earlier(directory, test))

@@ -21,6 +21,7 @@ class Example:
     after: str
     score_before: float
     score_after: float
+    """0 where there is none, as the proof counts it."""
 
 
 @dataclass(frozen=True)
@@ -37,20 +38,21 @@ class Examples:
 def find_examples(
     measured: Sequence[Measured], items: Mapping[str, DatasetItem], winner_id: str, seed_id: str
 ) -> Examples:
-    """Return test items that were scored for both prompts and differ; of a winner that is the seed there are none."""
+    """Return test items that were scored for the seed and differ; of a winner that is the seed there are none."""
     by_id: dict[str, dict[str, ItemResult]] = {winner_id: {}, seed_id: {}}
     for one in measured:
-        if one.split == "test" and one.candidate_id in by_id and one.result.score is not None:
+        if one.split == "test" and one.candidate_id in by_id:
             by_id[one.candidate_id][one.result.item_id] = one.result
     found, n_same = [], 0
     for item_id, after in by_id[winner_id].items():
         before = by_id[seed_id].get(item_id)
-        if before is None or before.score is None or after.score is None:
+        if before is None or before.score is None:
             continue
-        if before.score == after.score:
+        score = after.score or 0.0
+        if before.score == score:
             n_same += 1
         else:
-            found.append(Example(items[item_id], _said(before), _said(after), before.score, after.score))
+            found.append(Example(items[item_id], _said(before), _said(after), before.score, score))
     found.sort(key=lambda one: -abs(one.score_after - one.score_before))
     fixed = [one for one in found if one.score_after > one.score_before]
     broken = [one for one in found if one.score_after < one.score_before]
@@ -58,5 +60,7 @@ def find_examples(
 
 
 def _said(result: ItemResult) -> str:
+    if result.score is None:
+        return f"(no score: {result.reason or 'not scored'})"
     text = result.reply if result.reply is not None else result.answer
     return "(nothing)" if not text else text[:_LONGEST]

@@ -20,7 +20,7 @@ def showing(question: str, item_id: str | None = None) -> PromptProgram:
 
 
 def leaks(program: PromptProgram, test: list[DatasetItem], search: list[DatasetItem] | None = None) -> Leaks:
-    return find_leaks([program], test, search or [])
+    return find_leaks([program], test, search or [], [])
 
 
 def test_a_clean_prompt_leaks_nothing() -> None:
@@ -108,4 +108,16 @@ def test_a_short_item_must_stand_in_the_prompt_whole_and_a_very_short_one_never_
 
 
 def test_the_seeds_examples_count_too() -> None:
-    assert find_leaks([PromptProgram(), showing(QUESTION)], [item("t1", QUESTION)], []).test_ids == {"t1"}
+    assert find_leaks([PromptProgram(), showing(QUESTION)], [item("t1", QUESTION)], [], []).test_ids == {"t1"}
+
+
+def test_test_items_that_repeat_items_by_which_the_winner_was_chosen_are_told_too() -> None:
+    test, selection = [item("t1", QUESTION), item("t2", "Who wrote it?")], [item("v1", f"{QUESTION} Please.")]
+
+    found = find_leaks([PromptProgram(instruction=QUESTION)], test[1:], [], selection)
+    assert found.warnings == ("text of 1 item ('v1') stands in the prompt outside its examples",)
+    found = find_leaks([PromptProgram()], test, [], selection)
+    assert found.test_ids == frozenset()
+    assert found.warnings[0].startswith(
+        "1 test item ('t1') nearly repeat items of the selection (such as 't1' and 'v1'): the test is less fresh"
+    )

@@ -144,7 +144,7 @@ async def test_a_run_of_another_version_is_left_out_and_told(tmp_path: Path, wha
         case "candidate":
             pq.write_table(pq.read_table(path).slice(1), path)
 
-    rows, unread = read_earlier(tmp_path / "this")
+    rows, unread, _ = read_earlier(tmp_path / "this")
 
     assert rows == ()
     assert "nothing was learned from this run" in unread[0]

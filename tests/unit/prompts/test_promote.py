@@ -37,18 +37,36 @@ def test_else_the_seed_stays(winner: list[float | None], seed: list[float | None
     assert "the seed stays" in found.sentence
 
 
-def test_items_that_nobody_could_score_are_left_out_for_both() -> None:
+def test_an_item_without_a_score_of_the_seed_is_left_out_and_one_of_the_winner_counts_against_it() -> None:
     found = judge_winner(
-        scores([1.0, None, 1.0, 1.0]), scores([0.0, 1.0, None, 0.0]), {}, 0.05, np.random.default_rng(0)
+        scores([1.0, None, 1.0, 1.0, None]), scores([0.0, 1.0, None, 0.0, None]), {}, 0.05, np.random.default_rng(0)
     )
 
-    assert (found.n_items, found.winner_score, found.seed_score) == (2, 1.0, 0.0)
+    assert (found.n_items, found.winner_score, found.seed_score) == (3, pytest.approx(2 / 3), pytest.approx(1 / 3))
+    assert "on 3 fresh items (1 without a score counted as 0)" in found.sentence
 
 
-def test_without_scores_nothing_is_shown() -> None:
-    found = judge_winner(scores([None, None]), scores([1.0, 1.0]), {}, 0.05, np.random.default_rng(0))
+def test_a_winner_that_answers_only_what_is_easy_proves_nothing() -> None:
+    """Right on all 20 that it answers, where the seed is right on 12; no answer to 10 on which the seed is right."""
+    winner, seed = scores([1.0] * 20 + [None] * 10), scores([1.0] * 12 + [0.0] * 8 + [1.0] * 10)
 
-    assert (found.is_promoted, found.improvement) == (False, None)
+    assert not judge_winner(winner, seed, {}, 0.05, np.random.default_rng(0)).is_promoted
+    answered = {name: value for name, value in winner.items() if value is not None}
+    assert judge_winner(answered, seed, {}, 0.05, np.random.default_rng(0)).is_promoted, "what was left out decides"
+
+
+@pytest.mark.parametrize(("winner", "seed"), [([None, None], [1.0, 1.0]), ([1.0, 1.0], [None, None])])
+def test_without_scores_nothing_is_shown(winner: list[float | None], seed: list[float | None]) -> None:
+    found = judge_winner(scores(winner), scores(seed), {}, 0.05, np.random.default_rng(0))
+
+    assert (found.is_promoted, found.improvement, found.n_items) == (False, None, 0)
+
+
+def test_the_interval_stays_on_the_scale_of_differences() -> None:
+    found = judge_winner(scores([0.9] * 12), scores([0.1] * 12), {}, 0.05, np.random.default_rng(0))
+
+    assert found.improvement is not None
+    assert found.improvement.high <= 1.0
 
 
 def test_items_that_share_a_passage_count_as_one() -> None:
