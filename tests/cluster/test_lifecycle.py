@@ -10,6 +10,8 @@ from neuroforge.errors import ConfigError, EngineUnavailable, ModelNotFound, Neu
 from tests.cluster.fleet import ASSET, load, replica_processes, small, status_of, unload, until
 from tests.server import RunningServer
 
+pytestmark = pytest.mark.usefixtures("long_stream")  # what is loaded and unloaded here must not cut it
+
 
 def memory_of_tree_bytes(pid: int) -> int:
     """Unique memory of the server's process and all below it."""

@@ -1,6 +1,5 @@
 """Prompts on a real fleet: promoted, served by name within a second, taken back, and MLflow down."""
 
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from tests.cluster.fleet import until
 from tests.server import RunningServer
 
 MODEL = "smollm2-135m-instruct"
+SQLITE_HEAD_BYTES = 100
 
 
 def release(name: str, text: str) -> PromptRelease:
@@ -37,15 +37,17 @@ def answered_by(server: RunningServer, model: str) -> str:
 
 
 @contextmanager
-def locked(server: RunningServer) -> Iterator[None]:
-    """MLflow's database is held by somebody else: nothing can be read or written in it."""
-    connection = sqlite3.connect(server.home / "mlflow.db", isolation_level=None)
-    try:
-        connection.execute("BEGIN EXCLUSIVE")
-        yield
-        connection.execute("ROLLBACK")
-    finally:
-        connection.close()
+def broken(server: RunningServer) -> Iterator[None]:
+    """MLflow's database is no database: nothing can be read or written in it. One that is held MLflow waits for."""
+    with (server.home / "mlflow.db").open("r+b", buffering=0) as file:
+        head = file.read(SQLITE_HEAD_BYTES)
+        try:
+            file.seek(0)
+            file.write(b"\xff" * SQLITE_HEAD_BYTES)
+            yield
+        finally:
+            file.seek(0)
+            file.write(head)
 
 
 @pytest.fixture
@@ -115,7 +117,7 @@ def test_a_shadow_is_asked_beside_and_its_answer_goes_to_nobody(gateway: Running
 
 def test_with_mlflow_down_prompts_are_served_and_nothing_is_promoted(gateway: RunningServer, admin: Client) -> None:
     admin.prompts.promote(release("steady", "One: {{ query }}"))
-    with locked(gateway):
+    with broken(gateway):
         with pytest.raises(StorageError, match="MLflow"):
             admin.prompts.promote(release("steady", "Two: {{ query }}"))
         assert answered_by(gateway, "prompt:steady") == "steady@1"
