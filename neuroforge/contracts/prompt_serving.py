@@ -20,6 +20,10 @@ _NAME = re.compile(PROMPT_NAME)
 LARGEST_VERSION = 2**31 - 1
 GIVEN_WHEN_KEPT = {"version", "content_hash", "tracked_as", "created_at_s"}
 """Fields of a release that are not its author's."""
+EXAMPLES, EXAMPLE = "examples", "example"
+"""What NearestExamples adds to the variables of messages: a list, and one of it in messages for each."""
+SERVED = {"messages", "nearest", "variables", "decoding"}
+"""Fields of a release that decide what a model is asked."""
 
 
 class PromptPromotion(Contract):
@@ -76,11 +80,11 @@ class PromptDiff(Contract):
 
 
 def content_hash_of(release: PromptRelease) -> str:
-    """Return the SHA-256 of what is served: messages, variables and decoding.
+    """Return the SHA-256 of what is served: messages, examples, variables and decoding.
 
     Without defaults, so that a field which a later version knows does not change it.
     """
-    content = release.model_dump_json(include={"messages", "variables", "decoding"}, exclude_defaults=True)
+    content = release.model_dump_json(include=SERVED, exclude_defaults=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 

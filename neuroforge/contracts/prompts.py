@@ -53,6 +53,8 @@ class Demonstration(Contract):
     """Steps before the answer, shown where the program has a reasoning cue."""
     item_id: str | None = None
     """Item that it was made of; None = written by hand."""
+    group: str | None = None
+    """Of that item: nobody's fresh questions share a passage with the examples, so in the search they do not either."""
     is_bootstrapped: bool = False
     """The answer is a model's own, which the scorer found right."""
 
@@ -90,6 +92,9 @@ class PromptProgram(Contract):
     reasoning_cue: Words | None = None
     """Such as `Think step by step.`"""
     demonstrations: tuple[Demonstration, ...] = ()
+    n_nearest: int | None = Field(default=None, ge=1, le=64)
+    """So many of the demonstrations are shown, those nearest to the question, most similar last; None = all, as they
+    stand."""
     output_format: Words | None = None
     answer_cue: Words | None = None
     """Last words of the prompt, such as `Answer:`."""
@@ -154,7 +159,23 @@ class PromptMessage(Contract):
 
     role: Literal["system", "user", "assistant"]
     content: Words
-    """Jinja2 (sandboxed, strict) over the caller's variables."""
+    """Jinja2 (sandboxed, strict) over the caller's variables, and over what NearestExamples adds to them."""
+    is_per_example: bool = False
+    """Repeated for each example that is shown; successive ones together."""
+
+
+class NearestExamples(Contract):
+    """Examples of which a release shows those nearest to the question.
+
+    Its messages may name `examples`: those that are shown, most similar last; one `is_per_example` names `example`.
+    Each has `question`, `answer`, `reasoning`, and says whether it `is_first`.
+    """
+
+    question: Words
+    """Jinja2 over the caller's variables: what the examples' questions are compared with."""
+    n_shown: int = Field(ge=1, le=64)
+    pool: tuple[Demonstration, ...] = Field(min_length=1)
+    """As they are shown; of equally near ones the earlier count as nearer."""
 
 
 class PromptRelease(Contract):
@@ -164,14 +185,16 @@ class PromptRelease(Contract):
     version: int = Field(default=0, ge=0)
     """Given by the store when it is kept; 0 = not yet."""
     messages: tuple[PromptMessage, ...] = Field(min_length=1)
+    nearest: NearestExamples | None = None
+    """None = all examples stand in the messages."""
     variables: tuple[str, ...] = ()
-    """Names that the messages need, sorted."""
+    """Names that the messages need of the caller, sorted."""
     decoding: Decoding | None = None
     """Defaults for fields that the caller does not set; None = the engine's."""
     models: tuple[str, ...] = ()
     """Models that it was proven on; the router may be told to prefer them."""
     content_hash: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
-    """SHA-256 of messages, variables and decoding; filled in by the store, checked by whoever serves it."""
+    """SHA-256 of messages, examples, variables and decoding; filled in by the store, checked by whoever serves it."""
     reason: str = Field(min_length=1, max_length=500)
     evidence: str | None = None
     """Id of the optimisation or experiment behind it."""
@@ -183,6 +206,12 @@ class PromptRelease(Contract):
     tracked_as: str | None = None
     """Where MLflow keeps it, such as `prompts:/sense/3`; None = it is tracked nowhere."""
     created_at_s: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _has_examples(self) -> Self:
+        if self.nearest is None and any(one.is_per_example for one in self.messages):
+            raise ValueError("a message is_per_example, but there are no examples: give `nearest`")
+        return self
 
 
 PromptState = Literal["stored", "shadow", "live", "superseded", "rolled_back"]

@@ -7,7 +7,7 @@ from typing import Literal
 import yaml
 
 from neuroforge.contracts.prompt_serving import GIVEN_WHEN_KEPT, PRODUCTION, PromptDiff, no_alias, no_prompt, no_version
-from neuroforge.contracts.prompts import PromptEntry, PromptReference, PromptRelease
+from neuroforge.contracts.prompts import Demonstration, NearestExamples, PromptEntry, PromptReference, PromptRelease
 
 ExportFormat = Literal["yaml", "json", "text"]
 
@@ -42,7 +42,7 @@ def find_entry(entries: Sequence[PromptEntry], reference: PromptReference) -> Pr
 
 
 def diff_of(left: PromptRelease, right: PromptRelease) -> PromptDiff:
-    """Return what the right one serves otherwise: messages, decoding, models."""
+    """Return what the right one serves otherwise: messages, examples, decoding, models."""
     old, new = text_of(left).splitlines(), text_of(right).splitlines()
     names = f"{left.name}@{left.version}", f"{right.name}@{right.version}"
     lines = tuple(difflib.unified_diff(old, new, *names, lineterm=""))
@@ -60,8 +60,12 @@ def export_of(release: PromptRelease, form: ExportFormat) -> str:
 
 
 def text_of(release: PromptRelease) -> str:
-    """Return what is served, for people: each message under its role, then decoding and models."""
-    parts = [f"[{one.role}]\n{one.content}\n" for one in release.messages]
+    """Return what is served, for people: each message under its role, then examples, decoding and models."""
+    parts = [
+        f"[{one.role}{', for each example' if one.is_per_example else ''}]\n{one.content}\n" for one in release.messages
+    ]
+    if release.nearest is not None:
+        parts += _texts_of(release.nearest)
     if release.decoding is not None:
         values = release.decoding.model_dump(mode="json", exclude={"name", "seed"}, exclude_none=True)
         shown = {name: value for name, value in values.items() if value != []}
@@ -69,3 +73,13 @@ def text_of(release: PromptRelease) -> str:
     if release.models:
         parts.append(f"[models]\n{', '.join(release.models)}\n")
     return "\n".join(parts)
+
+
+def _texts_of(nearest: NearestExamples) -> list[str]:
+    told = f"the {nearest.n_shown} of these {len(nearest.pool)} nearest to {nearest.question}, most similar last"
+    return [f"[examples: {told}]\n", *(_text_of_example(one) for one in nearest.pool)]
+
+
+def _text_of_example(one: Demonstration) -> str:
+    steps = f"{one.reasoning}\n" if one.reasoning else ""
+    return f"{one.question}\n{steps}=> {one.answer}\n"

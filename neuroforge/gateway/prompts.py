@@ -1,10 +1,14 @@
 """Prompts that a gateway replica holds: snapshot in, and a release found by name and rendered out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.prompt_serving import (
+    EXAMPLE,
+    EXAMPLES,
     MODEL_PREFIX,
     PRODUCTION,
     PromptAlias,
@@ -15,6 +19,7 @@ from neuroforge.contracts.prompt_serving import (
     no_version,
 )
 from neuroforge.contracts.prompts import PromptReference, PromptRelease
+from neuroforge.datasets.nearest import NearestTexts
 from neuroforge.datasets.template import fill_in, names_in
 from neuroforge.errors import DataError, RequestError, StorageError
 
@@ -25,13 +30,24 @@ VARIABLES = f"{PROMPT}.variables"
 _SIGNS = ("{{", "{%", "{#")
 
 
+class Part(NamedTuple):
+    """A message of a release."""
+
+    role: str
+    content: str
+    is_template: bool
+    """Whether the content still is one."""
+    is_per_example: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """A release that is ready: what no variable can change is rendered already."""
 
     release: PromptRelease
-    parts: tuple[tuple[str, str, bool], ...]
-    """Role, content, and whether that is still a template."""
+    parts: tuple[Part, ...]
+    index: NearestTexts | None = None
+    """Of the examples' questions, where they are chosen for each request."""
 
     @property
     def label(self) -> str:
@@ -41,7 +57,7 @@ class Served:
     @property
     def has_system(self) -> bool:
         """Whether it brings the conversation's system message."""
-        return self.parts[0][0] == "system"
+        return self.parts[0].role == "system"
 
     def render(self, variables: Mapping[str, str | int | float | bool]) -> list[JsonObject]:
         """Return the messages.
@@ -55,12 +71,39 @@ class Served:
         if missing := [name for name in needed if name not in variables]:
             raise self._refusal(f"lacks {_listed(missing)}")
         try:
+            shown = self._choose(variables)
             return [
-                {"role": role, "content": fill_in(content, variables, self.label) if is_template else content}
-                for role, content, is_template in self.parts
+                {"role": part.role, "content": self._fill_in(part, known)}
+                for part, known in self._in_order({**variables, EXAMPLES: shown} if shown else variables, shown)
             ]
         except DataError as error:
             raise RequestError(error.message, param=VARIABLES) from error
+
+    def _choose(self, variables: Mapping[str, Any]) -> list[JsonObject]:
+        """The examples nearest to the question, most similar last."""
+        nearest = self.release.nearest
+        if nearest is None or self.index is None:
+            return []
+        question = fill_in(nearest.question, variables, self.label)
+        places = self.index.nearest(question, nearest.n_shown)[::-1]
+        return [
+            {"question": one.question, "answer": one.answer, "reasoning": one.reasoning, "is_first": place == 0}
+            for place, one in enumerate(nearest.pool[at] for at in places)
+        ]
+
+    def _in_order(
+        self, variables: Mapping[str, Any], shown: list[JsonObject]
+    ) -> Iterator[tuple[Part, Mapping[str, Any]]]:
+        """Parts with what they may name; those for each example together, once an example."""
+        for is_per_example, parts in groupby(self.parts, key=lambda part: part.is_per_example):
+            if is_per_example:
+                together = list(parts)
+                yield from ((part, {**variables, EXAMPLE: one}) for one in shown for part in together)
+            else:
+                yield from ((part, variables) for part in parts)
+
+    def _fill_in(self, part: Part, variables: Mapping[str, Any]) -> str:
+        return fill_in(part.content, variables, self.label) if part.is_template else part.content
 
     def _refusal(self, what: str) -> RequestError:
         needed = _listed(self.release.variables) or "none"
@@ -143,8 +186,10 @@ def _prepare(release: PromptRelease) -> Served:
         content, is_template = message.content, any(sign in message.content for sign in _SIGNS)
         if is_template and not names_in(content):
             content, is_template = fill_in(content, {}, label), False
-        parts.append((str(message.role), content, is_template))
-    return Served(release, tuple(parts))
+        parts.append(Part(str(message.role), content, is_template, message.is_per_example))
+    nearest = release.nearest
+    index = None if nearest is None else NearestTexts([one.question for one in nearest.pool])
+    return Served(release, tuple(parts), index)
 
 
 def _listed(names: Iterable[object]) -> str:

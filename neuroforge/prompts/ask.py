@@ -18,7 +18,7 @@ from neuroforge.contracts.routing import AS_NAMED
 from neuroforge.contracts.scores import Score
 from neuroforge.errors import NeuroForgeError
 from neuroforge.prompts.answers import softmax, unworded, vote, words_of
-from neuroforge.prompts.render import render_program
+from neuroforge.prompts.render import render_bare, render_program
 
 T = TypeVar("T")
 CONTENT_FREE = "N/A"
@@ -86,11 +86,10 @@ class ItemAsker:
 
     def key(self, program: PromptProgram, item: DatasetItem) -> str:
         """Return the same text for the same calls, in every run."""
-        shown = without_item(program, item.id)
         labels = self._labels(item)
         return self._hash(
             {
-                "messages": render_program(shown, item),
+                "messages": render_program(program, item),
                 "parameters": parameters_of(program, item),
                 "n_samples": program.n_samples,
                 "labels": words_of(program, labels),
@@ -112,12 +111,11 @@ class ItemAsker:
         Args:
             bare: What `ask_bare` gave, where there is a `bare_key`.
         """
-        shown = without_item(program, item.id)
 
         async def told() -> dict[str, Any]:
             if labels := self._labels(item):
-                return await self._by_labels(shown, item, labels, bare)
-            return await self._by_replies(shown, item)
+                return await self._by_labels(program, item, labels, bare)
+            return await self._by_replies(program, item)
 
         return await self._result(self.key(program, item), item.id, told, program.n_samples)
 
@@ -148,9 +146,8 @@ class ItemAsker:
         asked = {"model": self.target.model_id, "digest": self.target.digest, **parts}
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:32]
 
-    def _bare(self, program: PromptProgram, item: DatasetItem) -> list[JsonObject]:
-        bare = DatasetItem(**{**dict(item), "query": CONTENT_FREE, "messages": ()})
-        return list(render_program(without_item(program, item.id), bare))
+    def _bare(self, program: PromptProgram, item: DatasetItem) -> tuple[JsonObject, ...]:
+        return render_bare(program, item, CONTENT_FREE)
 
     def _labels(self, item: DatasetItem) -> tuple[str, ...]:
         """An item's own labels, else the task's; none where replies are scored."""
@@ -247,11 +244,3 @@ def parameters_of(program: PromptProgram, item: DatasetItem) -> dict[str, Any]:
     if decoding.stop:
         found["stop"] = list(decoding.stop)
     return found
-
-
-def without_item(program: PromptProgram, item_id: str) -> PromptProgram:
-    """Return the program without the demonstration that gives this item's answer away."""
-    kept = tuple(one for one in program.demonstrations if one.item_id != item_id)
-    if len(kept) == len(program.demonstrations):
-        return program
-    return PromptProgram(**{**dict(program), "demonstrations": kept})

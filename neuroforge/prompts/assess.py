@@ -14,6 +14,7 @@ from neuroforge.prompts.earlier import EvaluatedProgram
 from neuroforge.prompts.predict import FEWEST_RUNS, Floats, Predictor, fit_predictor
 from neuroforge.prompts.program import program_id
 from neuroforge.prompts.render import to_text
+from neuroforge.prompts.show import count_shown
 from neuroforge.prompts.space import TaskKind
 
 MEASURED_COVERAGE = 0.95
@@ -86,7 +87,8 @@ def features_of(program: PromptProgram, kind: TaskKind | str | None) -> Floats:
             bool(program.output_format),
             bool(program.answer_cue),
             bool(shown),
-            np.log1p(len(shown)),
+            np.log1p(count_shown(program)),
+            program.n_nearest is not None,
             sum(one.is_bootstrapped for one in shown) / max(1, len(shown)),
             bool(shown) and is_turns,
             np.log1p(len(program.instruction.split())),

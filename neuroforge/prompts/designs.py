@@ -7,12 +7,14 @@ import numpy as np
 from neuroforge.contracts.prompts import Demonstration, PromptProgram
 from neuroforge.prompts.evolution_state import EvolutionSettings
 from neuroforge.prompts.program import program_id
+from neuroforge.prompts.slots import COUNT, NEAREST
 from neuroforge.prompts.space import PromptSpace
 
 Design = tuple[str, PromptProgram, tuple[str, ...]]
 """Operator, program, parents."""
 _MOST_TRIES = 200
 """Designs repeat where the space is small."""
+_SHARE_OF_NEAREST = 0.5
 
 
 def first_designs(
@@ -43,12 +45,12 @@ def draw_design(
 ) -> PromptProgram:
     """Return a program with every slot drawn anew; mostly with as many examples as may be shown, or half of them.
 
-    Examples are what helps small models most, so few designs go without.
+    Examples are what helps small models most, so few designs go without; half show those nearest to the question.
     """
     drawn = {
         slot.name: slot.choices[int(rng.integers(len(slot.choices)))]
         for slot in space.slots
-        if slot.name != "n_demonstrations"
+        if slot.name not in (NEAREST, COUNT)
     }
     counts = (
         max_demonstrations,
@@ -57,7 +59,11 @@ def draw_design(
         int(rng.integers(max_demonstrations + 1)),
     )
     n = counts[int(rng.integers(len(counts)))]
-    return with_examples(space.write(base, drawn), pool, n, rng)
+    program = space.write(base, drawn)
+    offered = _offered_nearest(space)
+    if offered and rng.random() < _SHARE_OF_NEAREST:
+        return space.slot(NEAREST).write(program, min(offered, key=lambda one: abs(one - n)))
+    return with_examples(program, pool, n, rng)
 
 
 def with_examples(
@@ -72,7 +78,7 @@ def with_examples(
         rounds.setdefault(n_before, []).append(one)
         n_by_answer[one.answer] = n_before + 1
     shown = [one for number in sorted(rounds) for one in rounds[number]][:n]
-    return PromptProgram(**{**dict(program), "demonstrations": tuple(shown)})
+    return PromptProgram(**{**dict(program), "demonstrations": tuple(shown), "n_nearest": None})
 
 
 def _designs(
@@ -85,8 +91,15 @@ def _designs(
     seed_id = (program_id(seed),)
     for n in (max_demonstrations, (max_demonstrations + 1) // 2):
         yield "add_demonstrations", with_examples(seed, pool, n, rng), seed_id
+        if offered := [one for one in _offered_nearest(space) if one <= n]:
+            yield "show_nearest", space.slot(NEAREST).write(seed, max(offered)), seed_id
     for name in ("reasoning_cue", "output_format"):  # what often matters, each by itself
         if others := space.slot(name).choices[1:2]:
             yield "edit_section", space.write(seed, {name: others[0]}), seed_id
     for _ in range(_MOST_TRIES):
         yield "redesign", draw_design(seed, space, pool, max_demonstrations, rng), seed_id
+
+
+def _offered_nearest(space: PromptSpace) -> list[int]:
+    """How many of the nearest examples may be shown; empty = they are not chosen by the question."""
+    return [one for one in space.slot(NEAREST).choices if one is not None]

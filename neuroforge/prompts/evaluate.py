@@ -105,7 +105,9 @@ async def all_of(work: Sequence[Coroutine[Any, Any, T]]) -> tuple[T, ...]:
 
 def _shown(item: DatasetItem, known: ItemResult, steps: str) -> Demonstration:
     answer = known.answer or item.references[0]
-    return Demonstration(question=item.query, answer=answer, reasoning=steps, item_id=item.id, is_bootstrapped=True)
+    return Demonstration(
+        question=item.query, answer=answer, reasoning=steps, item_id=item.id, group=item.group, is_bootstrapped=True
+    )
 
 
 def summarise(trial: Trial, results: Sequence[ItemResult], bare: Sequence[ItemResult] = ()) -> Evaluation:

@@ -55,7 +55,7 @@ class Evolution:
         self._has_writers = bool(suggestions.writers)
         self._is_checked = False
         items = [prepared.by_id[one] for block in prepared.blocks for one in block]
-        self._space = build_space(prepared.seed, items, config.max_demonstrations)
+        self._space = build_space(prepared.seed, items, config.max_demonstrations, prepared.pool)
         self.engine = self._make_engine(suggestions)
         self.proposer = Proposer(workspace.beside, suggestions.writers, self._failures)
 

@@ -10,7 +10,6 @@ from neuroforge.contracts.prompts import Demonstration, PromptProgram
 from neuroforge.datasets.sample import interleave, sample_stratified
 from neuroforge.datasets.split import make_splits
 from neuroforge.errors import DataError
-from neuroforge.prompts.ask import without_item
 from neuroforge.prompts.program import program_of_text
 from neuroforge.prompts.provenance import hash_items
 from neuroforge.prompts.render import render_program
@@ -66,7 +65,7 @@ def prepare(config: OptimizeConfig, items: Sequence[DatasetItem], tells_labels: 
     items = _scored_by(config, items)
     _check_contradictions(items)
     for item in items:
-        render_program(without_item(seed, item.id), item)
+        render_program(seed, item)
     splits = make_splits(items, dict(zip(SPLITS, config.split, strict=True)), config.seed)
     for name, fewest in FEWEST_ITEMS.items():
         if (n := len(splits[name])) < fewest:
@@ -151,7 +150,7 @@ def _check_verbalizer(seed: PromptProgram, items: Sequence[DatasetItem]) -> None
 
 def _examples(items: Sequence[DatasetItem]) -> tuple[Demonstration, ...]:
     return tuple(
-        Demonstration(question=item.query, answer=_answer(item), item_id=item.id)
+        Demonstration(question=item.query, answer=_answer(item), item_id=item.id, group=item.group)
         for item in items
         if item.references and len(item.query) <= LONGEST_QUESTION and item.scorer != "code"
     )

@@ -17,11 +17,18 @@ from neuroforge.prompts.render import to_text
 QUESTION_VARIABLES = ("query", "question", "input", "text")
 """Names by which a seed prompt may call the question: the first of them that it uses."""
 ID_DIGITS = 16
+MAX_LISTED = 64
+"""Examples that came, and that went, which a comparison lists."""
 
 
 def program_id(program: PromptProgram) -> str:
     """Return the same 16 hexadecimal digits for the same program, on every machine."""
-    text = json.dumps(program.model_dump(mode="json"), sort_keys=True, ensure_ascii=True)
+    content = program.model_dump(mode="json")
+    if program.n_nearest is None:
+        del content["n_nearest"]
+    for one in content["demonstrations"]:
+        del one["group"]  # of its item; like `n_nearest` it is younger than ids that are kept
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
 
 
@@ -122,7 +129,14 @@ def diff_texts(old: PromptProgram, new: PromptProgram) -> str:
 def _diff_lists(name: str, before: list[Any], after: list[Any]) -> list[str]:
     gone = [f"{name}: - {_brief(one)}" for one in before if one not in after]
     come = [f"{name}: + {_brief(one)}" for one in after if one not in before]
-    return [*gone, *come] or [f"{name}: another order"]
+    changes = [*_first(gone, f"{name}: -"), *_first(come, f"{name}: +")]
+    return changes or [f"{name}: another order"]
+
+
+def _first(lines: list[str], sign: str) -> list[str]:
+    """A pool of examples would fill pages."""
+    n_more = len(lines) - MAX_LISTED
+    return lines if n_more <= 0 else [*lines[:MAX_LISTED], f"{sign} {n_more} more"]
 
 
 def _brief(one: Any) -> str:

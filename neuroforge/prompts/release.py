@@ -4,14 +4,15 @@ import json
 from collections.abc import Sequence
 
 from neuroforge.contracts.optimize import OptimizationResult
-from neuroforge.contracts.prompt_serving import content_hash_of
-from neuroforge.contracts.prompts import PromptProgram, PromptRelease
+from neuroforge.contracts.prompt_serving import EXAMPLE, EXAMPLES, content_hash_of
+from neuroforge.contracts.prompts import NearestExamples, PromptMessage, PromptProgram, PromptRelease
 from neuroforge.datasets.template import fill_in, names_in
 from neuroforge.errors import DataError, RequestError
-from neuroforge.prompts.render import template_of
+from neuroforge.prompts.templates import nearest_of, template_of
 
 _GIVEN_LATER = ("version", "tracked_as", "created_at_s")
 _LONGEST_REASON = 500
+_SERVED = "messages, examples, variables and decoding"
 
 
 def release_of_program(program: PromptProgram, name: str, reason: str, models: Sequence[str] = ()) -> PromptRelease:
@@ -33,12 +34,12 @@ def release_of_program(program: PromptProgram, name: str, reason: str, models: S
             f"{name}: n_samples is {program.n_samples}, but what is served by name is asked once: measure it with "
             f"n_samples: 1"
         )
-    messages = template_of(program)
-    variables = sorted(frozenset().union(*(names_in(one.content) for one in messages)))
+    messages, nearest = template_of(program), nearest_of(program)
     return PromptRelease(
         name=name,
         messages=messages,
-        variables=tuple(variables),
+        nearest=nearest,
+        variables=variables_of(messages, nearest),
         decoding=program.decoding,
         models=tuple(models),
         reason=reason[:_LONGEST_REASON],
@@ -81,16 +82,13 @@ def check_release(release: PromptRelease, name: str) -> PromptRelease:
     for field in _GIVEN_LATER:
         if getattr(release, field):
             raise RequestError(f"{field} is given when a release is promoted: leave it out", param=f"release.{field}")
-    found: frozenset[str] = frozenset()
-    for place, message in enumerate(release.messages):
+    for param, template in _templates_of(release):
         try:
-            names = names_in(message.content)
-            if not names:
-                fill_in(message.content, {}, "without variables")
-            found |= names
+            if not names_in(template):
+                fill_in(template, {}, "without variables")
         except DataError as error:
-            raise RequestError(error.message, param=f"release.messages[{place}].content") from error
-    needed = tuple(sorted(found))
+            raise RequestError(error.message, param=f"release.{param}") from error
+    needed = variables_of(release.messages, release.nearest)
     if release.variables and tuple(sorted(release.variables)) != needed:
         raise RequestError(
             f"variables are {', '.join(release.variables)}, but the messages need {', '.join(needed) or 'none'}; "
@@ -99,5 +97,24 @@ def check_release(release: PromptRelease, name: str) -> PromptRelease:
         )
     whole = PromptRelease(**{**dict(release), "variables": needed})
     if release.content_hash not in ("", content_hash_of(whole)):
-        raise RequestError("content_hash is not that of messages, variables and decoding", param="release.content_hash")
+        raise RequestError(f"content_hash is not that of {_SERVED}", param="release.content_hash")
     return whole
+
+
+def variables_of(messages: Sequence[PromptMessage], nearest: NearestExamples | None) -> tuple[str, ...]:
+    """Return the names that callers must give, sorted. Raises DataError: a message is no template."""
+    found: set[str] = set()
+    for message in messages:
+        names = names_in(message.content)
+        if nearest is not None:
+            names -= {EXAMPLES, EXAMPLE} if message.is_per_example else {EXAMPLES}
+        found |= names
+    if nearest is not None:
+        found |= names_in(nearest.question)
+    return tuple(sorted(found))
+
+
+def _templates_of(release: PromptRelease) -> list[tuple[str, str]]:
+    """Each with the field where it stands."""
+    found = [(f"messages[{place}].content", one.content) for place, one in enumerate(release.messages)]
+    return found if release.nearest is None else [*found, ("nearest.question", release.nearest.question)]

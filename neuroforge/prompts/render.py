@@ -3,7 +3,7 @@
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.prompts import Delimiter, Demonstration, PromptMessage, PromptProgram, Section
-from neuroforge.datasets.template import fill_in, variables_of
+from neuroforge.prompts.show import count_shown, question_of, show_for
 
 TITLES: dict[Section, str] = {
     "role": "Role",
@@ -15,42 +15,31 @@ TITLES: dict[Section, str] = {
     "answer_cue": "Answer",
 }
 _QUESTION = "Question"
-_INPUT = "\0input\0"
+INPUT = "\0input\0"
 """Stands for the question while the messages around it are made."""
 
 
 def render_program(program: PromptProgram, item: DatasetItem) -> tuple[JsonObject, ...]:
-    """Return the messages that ask this item.
+    """Return the messages that ask this item, with the examples that it is shown.
 
     Raises:
         DataError: The input template is wrong, or names a variable that the item does not have.
     """
-    question = fill_in(program.input_template, variables_of(item), f"input_template, item {item.id!r}")
-    # Put in afterwards: messages of a release know one kind of line end, and a caller's text is sent as it is.
-    messages = [
-        {"role": one.role, "content": one.content.replace(_INPUT, question)} for one in messages_of(program, _INPUT)
-    ]
+    messages = _render(show_for(program, item), question_of(program, item))
     if not item.messages:
-        return tuple(messages)
+        return messages
     first = 1 if messages[0]["role"] == "system" else 0
     return (*messages[:first], *item.messages, *messages[first:])
 
 
-def template_of(program: PromptProgram) -> tuple[PromptMessage, ...]:
-    """Return the messages as templates over the caller's variables: what a release holds.
-
-    Everything but the input template is text, so braces in it are put out of Jinja2's sight.
-    """
-    found = []
-    for message in messages_of(program, _INPUT):
-        before, is_there, after = message.content.partition(_INPUT)
-        content = f"{_raw(before)}{program.input_template}{_raw(after)}" if is_there else _raw(message.content)
-        found.append(PromptMessage(role=message.role, content=content))
-    return tuple(found)
+def render_bare(program: PromptProgram, item: DatasetItem, query: str) -> tuple[JsonObject, ...]:
+    """Return the messages that ask this item with another question, examples and all; raises as `render_program`."""
+    bare = DatasetItem(**{**dict(item), "query": query, "messages": ()})
+    return _render(show_for(program, item), question_of(program, bare))
 
 
 def messages_of(program: PromptProgram, question: str) -> tuple[PromptMessage, ...]:
-    """Return the messages around a question that is already text."""
+    """Return the messages around a question that is already text, with all demonstrations as they stand."""
     style = program.style
     in_turns = style.demonstrations == "turns"
     parts = [
@@ -60,7 +49,7 @@ def messages_of(program: PromptProgram, question: str) -> tuple[PromptMessage, .
         if (text := _section_text(program, section))
     ]
     lead = "\n\n".join(parts)
-    last = _asked(program, question)
+    last = ask_question(program, question)
     turns = _turns(program) if in_turns else ()
     if lead and style.placement == "system":
         return (PromptMessage(role="system", content=lead), *turns, PromptMessage(role="user", content=last))
@@ -72,8 +61,24 @@ def messages_of(program: PromptProgram, question: str) -> tuple[PromptMessage, .
 
 
 def to_text(program: PromptProgram) -> str:
-    """Return the prompt as one plain text, for people: roles as headings, the input template as it is."""
-    return "\n\n".join(f"[{one.role}]\n{one.content}" for one in messages_of(program, program.input_template)) + "\n"
+    """Return the prompt as one plain text, for people: roles as headings, the input template as it is.
+
+    Of a pool of examples the first stand for those that a question will be shown; a note says so.
+    """
+    n_shown, n_pool = count_shown(program), len(program.demonstrations)
+    shown = PromptProgram(**{**dict(program), "demonstrations": program.demonstrations[:n_shown], "n_nearest": None})
+    parts = [f"[{one.role}]\n{one.content}" for one in messages_of(shown, program.input_template)]
+    if program.n_nearest is not None:
+        told = f"the {n_shown} of {n_pool} nearest to the question, most similar last"
+        parts.append(f"[Examples are {told}; here the first stand for them.]")
+    return "\n\n".join(parts) + "\n"
+
+
+def _render(shown: PromptProgram, question: str) -> tuple[JsonObject, ...]:
+    # Put in afterwards: messages of a release know one kind of line end, and a caller's text is sent as it is.
+    return tuple(
+        {"role": one.role, "content": one.content.replace(INPUT, question)} for one in messages_of(shown, INPUT)
+    )
 
 
 def _section_text(program: PromptProgram, section: Section) -> str:
@@ -85,27 +90,27 @@ def _section_text(program: PromptProgram, section: Section) -> str:
                 rules.append(f"Say {words}.")
             return "\n".join(f"- {one}" for one in rules)
         case "demonstrations":
-            return "\n\n".join(_shown(program, one) for one in program.demonstrations)
+            return "\n\n".join(show_example(program, one) for one in program.demonstrations)
         case _:
             value: str | None = getattr(program, section)
             return value or ""
 
 
-def _shown(program: PromptProgram, one: Demonstration) -> str:
+def show_example(program: PromptProgram, one: Demonstration) -> str:
     """A demonstration inside a text: the question exactly as the real one will be put, then its answer."""
-    shown = f"{_asked(program, one.question, with_cue=False)}\n{_answer(program, one)}"
+    shown = f"{ask_question(program, one.question, with_cue=False)}\n{_answer(program, one)}"
     return f"<example>\n{shown}\n</example>" if program.style.delimiter == "xml" else shown
 
 
 def _turns(program: PromptProgram) -> tuple[PromptMessage, ...]:
     found: list[PromptMessage] = []
     for one in program.demonstrations:
-        found.append(PromptMessage(role="user", content=_asked(program, one.question)))
+        found.append(PromptMessage(role="user", content=ask_question(program, one.question)))
         found.append(PromptMessage(role="assistant", content=_answer(program, one, with_cue=False)))
     return tuple(found)
 
 
-def _asked(program: PromptProgram, question: str, with_cue: bool = True) -> str:
+def ask_question(program: PromptProgram, question: str, with_cue: bool = True) -> str:
     """The question under its title; a bare one where nothing else could be taken for it."""
     style = program.style
     has_examples = bool(program.demonstrations) and style.demonstrations == "text"
@@ -135,10 +140,3 @@ def _titled(title: str, text: str, delimiter: Delimiter) -> str:
             if title == _QUESTION:
                 return f"{_QUESTION}: {text}"
             return f"{title}:\n\n{text}" if title == TITLES["demonstrations"] else text
-
-
-def _raw(text: str) -> str:
-    if "{" not in text:
-        return text
-    escaped = text.replace("{% endraw %}", "{% endraw %}{{ '{% endraw %}' }}{% raw %}")
-    return f"{{% raw %}}{escaped}{{% endraw %}}"

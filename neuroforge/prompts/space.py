@@ -1,6 +1,6 @@
 """A task's items -> the slots of a program and what may stand in each: what operators and structure search work on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,33 +9,27 @@ from typing import Any, Literal, get_args
 import yaml
 
 from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.prompts import Delimiter, DemonstrationStyle, Placement, PromptProgram, PromptStyle, Section
+from neuroforge.contracts.prompts import (
+    Delimiter,
+    Demonstration,
+    DemonstrationStyle,
+    Placement,
+    PromptProgram,
+    PromptStyle,
+    Section,
+)
+from neuroforge.prompts.slots import Slot, Values, changed, choices_of, demonstration_slots, shows_any
 
 TaskKind = Literal["choice", "classification", "numeric", "code", "text"]
 """What an answer is: one of lettered choices, one of few labels, a number, Python, or words."""
 FEW_LABELS = 30
 """References of `exact` and `normalized` items that repeat among at most so many are labels."""
-DEMONSTRATION_COUNTS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _ORDERS: tuple[tuple[Section, ...], ...] = (
     PromptStyle().section_order,
     ("role", "demonstrations", "instruction", "constraints", "output_format", "reasoning_cue", "answer_cue"),
     ("instruction", "role", "output_format", "constraints", "reasoning_cue", "demonstrations", "answer_cue"),
     ("role", "instruction", "demonstrations", "constraints", "output_format", "reasoning_cue", "answer_cue"),
 )
-Values = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One decision of a program's structure."""
-
-    name: str
-    choices: tuple[Any, ...]
-    """What may stand in it, the seed's own value first."""
-    read: Callable[[PromptProgram], Any]
-    write: Callable[[PromptProgram, Any], PromptProgram]
-    is_active: Callable[[Values], bool] = lambda _values: True
-    """Whether it makes a difference, given the other slots' values: conditions of the search space."""
 
 
 @dataclass(frozen=True)
@@ -74,26 +68,30 @@ def kind_of(items: Sequence[DatasetItem]) -> TaskKind:
     return "classification" if is_labelled else "text"
 
 
-def build_space(seed: PromptProgram, items: Sequence[DatasetItem], max_demonstrations: int) -> PromptSpace:
+def build_space(
+    seed: PromptProgram,
+    items: Sequence[DatasetItem],
+    max_demonstrations: int,
+    pool: Sequence[Demonstration] = (),
+) -> PromptSpace:
     """Return the search space of a task: what its kind's bank offers, beside what the seed has.
 
     Args:
         seed: Its own values are the first choice of each slot.
         items: Decide the kind of task.
-        max_demonstrations: Upper end of the slot `n_demonstrations`.
+        max_demonstrations: Upper end of the slots `n_nearest` and `n_demonstrations`.
+        pool: Examples of which `n_nearest` shows those nearest to the question; without any it has the seed's value.
     """
     kind = kind_of(items)
     bank = _bank_of(kind)
-    counts = tuple(n for n in DEMONSTRATION_COUNTS if n <= max_demonstrations)
-    has_shown = lambda values: bool(values.get("n_demonstrations"))  # noqa: E731 - a condition, not a step
     slots = (
         _field("instruction", seed, bank["instructions"]),
         _field("role", seed, (None, *bank["roles"])),
         Slot(
             "constraints",
-            _choices(seed.constraints, ((), *((one,) for one in bank["constraints"]))),
+            choices_of(seed.constraints, ((), *((one,) for one in bank["constraints"]))),
             lambda program: program.constraints,
-            lambda program, value: _with(program, constraints=value),
+            lambda program, value: changed(program, constraints=value),
         ),
         _field("reasoning_cue", seed, (None, *bank["reasoning_cues"])),
         _field("output_format", seed, (None, *bank["output_formats"])),
@@ -101,13 +99,8 @@ def build_space(seed: PromptProgram, items: Sequence[DatasetItem], max_demonstra
         _style("delimiter", seed, get_args(Delimiter)),
         _style("placement", seed, get_args(Placement)),
         _style("section_order", seed, _ORDERS),
-        _style("demonstrations", seed, get_args(DemonstrationStyle), "demonstration_style", has_shown),
-        Slot(
-            "n_demonstrations",
-            _choices(len(seed.demonstrations), counts),
-            lambda program: len(program.demonstrations),
-            lambda program, n: _with(program, demonstrations=program.demonstrations[:n]),
-        ),
+        *demonstration_slots(seed, max_demonstrations, pool),
+        _style("demonstrations", seed, get_args(DemonstrationStyle), "demonstration_style", shows_any),
     )
     return PromptSpace(kind, slots)
 
@@ -128,9 +121,9 @@ def _kind_of(item: DatasetItem) -> TaskKind:
 def _field(name: str, seed: PromptProgram, offered: Sequence[Any]) -> Slot:
     return Slot(
         name,
-        _choices(getattr(seed, name), offered),
+        choices_of(getattr(seed, name), offered),
         lambda program: getattr(program, name),
-        lambda program, value: _with(program, **{name: value}),
+        lambda program, value: changed(program, **{name: value}),
     )
 
 
@@ -142,23 +135,15 @@ def _style(
     is_active: Callable[[Values], bool] = lambda _values: True,
 ) -> Slot:
     def write(program: PromptProgram, value: Any) -> PromptProgram:
-        return _with(program, style=PromptStyle(**{**dict(program.style), field: value}))
+        return changed(program, style=PromptStyle(**{**dict(program.style), field: value}))
 
     return Slot(
         name or field,
-        _choices(getattr(seed.style, field), offered),
+        choices_of(getattr(seed.style, field), offered),
         lambda program: getattr(program.style, field),
         write,
         is_active,
     )
-
-
-def _choices(own: Any, offered: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(dict.fromkeys((own, *offered)))
-
-
-def _with(program: PromptProgram, **changes: Any) -> PromptProgram:
-    return PromptProgram(**{**dict(program), **changes})
 
 
 @lru_cache(maxsize=8)

@@ -11,6 +11,7 @@ from neuroforge.contracts.prompts import Evaluation, PromptProgram
 from neuroforge.datasets.template import fill_in, variables_of
 from neuroforge.prompts.ask import parameters_of
 from neuroforge.prompts.render import messages_of
+from neuroforge.prompts.show import left_out, show_for
 
 MESSAGE_BYTES = 16
 """That a chat template puts around each message, at most."""
@@ -106,8 +107,7 @@ class Estimator:
 
     def estimate(self, program: PromptProgram, item_ids: Sequence[str], rates: Rates) -> Spent:
         """Return what these calls take; the most that they can take if `rates.fill` is 1 and prompts are no denser."""
-        n_bytes = self.count_bytes(program, item_ids) * program.n_samples
-        n_bytes += self._count_bare(program, item_ids) * self._frame(program)
+        n_bytes = self.count_bytes(program, item_ids) * program.n_samples + self._bare_bytes(program, item_ids)
         n_prompt = math.ceil(n_bytes * rates.per_byte)
         n_answer = math.ceil(self._limit(program, item_ids) * rates.fill)
         cost_usd = self.price.cost_usd(n_prompt, n_answer)
@@ -133,15 +133,27 @@ class Estimator:
 
     def count_bytes(self, program: PromptProgram, item_ids: Sequence[str]) -> int:
         """Return the length of the prompts together, in UTF-8."""
-        frame = self._frame(program)
-        return sum(frame + self._question(program.input_template, one) for one in item_ids)
+        frames = self._frames_of(program, item_ids)
+        return sum(frames) + sum(self._question(program.input_template, one) for one in item_ids)
+
+    def _frames_of(self, program: PromptProgram, item_ids: Sequence[str]) -> list[int]:
+        """Bytes around each item's question."""
+        if program.n_nearest is None:
+            return [self._frame(program)] * len(item_ids)
+        return [self._frame(show_for(program, self.items[one])) for one in item_ids]
+
+    def _bare_bytes(self, program: PromptProgram, item_ids: Sequence[str]) -> int:
+        n_bare = self._count_bare(program, item_ids)
+        return sum(sorted(self._frames_of(program, item_ids))[-n_bare:]) if n_bare else 0
 
     def _count_bare(self, program: PromptProgram, item_ids: Sequence[str]) -> int:
         """Calls without a question, which calibrate labels: one for each prompt that differs in more than that."""
         if not (self.labels and program.calibrate):
             return 0
-        shown = {one.item_id for one in program.demonstrations}
-        return len({(self.items[one].labels or self.labels, one if one in shown else None) for one in item_ids})
+        if program.n_nearest is not None:
+            return len(item_ids)
+        items = [self.items[one] for one in item_ids]
+        return len({(item.labels or self.labels, left_out(program, item)) for item in items})
 
     def _limit(self, program: PromptProgram, item_ids: Sequence[str]) -> int:
         """Tokens that the answers may have together; none are generated where labels are read."""

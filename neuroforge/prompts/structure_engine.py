@@ -22,7 +22,7 @@ from neuroforge.prompts.render import to_text
 from neuroforge.prompts.space import PromptSpace
 from neuroforge.prompts.stop import why_over
 from neuroforge.prompts.structure_model import Ints, StructureModel, fit_structure_model
-from neuroforge.prompts.structure_state import StructureRow, StructureSettings, StructureState, rows_of
+from neuroforge.prompts.structure_state import StructureRow, StructureSettings, StructureState, recode, rows_of
 from neuroforge.prompts.structures import structures_of
 from neuroforge.statistics.interval import normal_quantile
 
@@ -50,6 +50,9 @@ class StructureEngine(PromptEvolutionEngine):
         pool = [one for one in state.pool if not one.is_bootstrapped]
         rng = np.random.default_rng(settings.seed)
         self._structures = structures_of(space, state.candidates[0].program, pool, state.instructions, rng)
+        names = tuple(slot.name for slot in self._structures.slots)
+        if state.slots != names:
+            self._change(earlier=recode(state.earlier, state.slots, names), slots=names)
 
     @classmethod
     def begin(  # type: ignore[override]  # it has settings of its own

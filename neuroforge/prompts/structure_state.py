@@ -9,8 +9,22 @@ from pydantic import Field
 
 from neuroforge.contracts.base import Contract
 from neuroforge.prompts.evolution_state import EvolutionSettings, EvolutionState
-from neuroforge.prompts.structure_model import Rows
+from neuroforge.prompts.structure_model import NONE, Rows
 
+FIRST_SLOTS = (
+    "instruction",
+    "role",
+    "constraints",
+    "reasoning_cue",
+    "output_format",
+    "answer_cue",
+    "delimiter",
+    "placement",
+    "section_order",
+    "n_demonstrations",
+    "demonstration_style",
+)
+"""Of states that do not name theirs."""
 StructureStrategy = Literal["tpe", "regularized_evolution"]
 
 
@@ -42,7 +56,19 @@ class StructureState(EvolutionState):
     """Suggested ones that the space offers beside the bank's."""
     earlier: tuple[StructureRow, ...] = ()
     """As they were when the search began: rows that come later change nothing in it."""
+    slots: tuple[str, ...] = FIRST_SLOTS
+    """What the codes of `earlier` stand for."""
     is_tuning: bool = False
+
+
+def recode(rows: Sequence[StructureRow], before: Sequence[str], now: Sequence[str]) -> tuple[StructureRow, ...]:
+    """Return rows of other slots in the codes of these; what was not known of a slot is no choice of it."""
+
+    def codes_of(row: StructureRow) -> tuple[int, ...]:
+        known = dict(zip(before, row.codes, strict=True))
+        return tuple(known.get(name, NONE) for name in now)
+
+    return tuple(StructureRow(**{**dict(row), "codes": codes_of(row)}) for row in rows)
 
 
 def rows_of(rows: Sequence[StructureRow], n_slots: int) -> Rows:

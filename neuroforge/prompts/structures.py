@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from neuroforge.contracts.prompts import Demonstration, PromptProgram
 from neuroforge.prompts.designs import with_examples
-from neuroforge.prompts.space import PromptSpace, Slot
+from neuroforge.prompts.slots import COUNT, Slot, changed
+from neuroforge.prompts.space import PromptSpace
 from neuroforge.prompts.structure_model import NONE, Ints
 
 _N_DRAWS = 2000
@@ -23,7 +24,7 @@ class StructureSpace:
 
     seed: PromptProgram
     slots: tuple[Slot, ...]
-    """Those that always make a difference first: conditions look at these."""
+    """Each after those that its condition looks at."""
     shown: tuple[Demonstration, ...]
     """Examples in the order in which structures show the first of them."""
 
@@ -55,11 +56,11 @@ class StructureSpace:
         program, n_shown = self.seed, len(self.seed.demonstrations)
         for slot, code in zip(self.slots, codes.tolist(), strict=True):
             value = slot.choices[max(0, code)]
-            if slot.name == "n_demonstrations":
+            if slot.name == COUNT:
                 n_shown = value
             else:
                 program = slot.write(program, value)
-        return PromptProgram(**{**dict(program), "demonstrations": self.shown[:n_shown]})
+        return program if program.n_nearest is not None else changed(program, demonstrations=self.shown[:n_shown])
 
     def settle(self, codes: Ints) -> Ints:
         """Return the codes with NONE for slots that make no difference, given the others."""
@@ -110,7 +111,7 @@ def structures_of(
 
 
 def _fitted(slot: Slot, n_shown: int, instructions: Sequence[str]) -> Slot:
-    if slot.name == "n_demonstrations":
+    if slot.name == COUNT:
         return replace(slot, choices=tuple(n for n in slot.choices if n <= n_shown))
     if slot.name == "instruction":
         return replace(slot, choices=tuple(dict.fromkeys((*slot.choices, *instructions))))

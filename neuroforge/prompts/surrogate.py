@@ -11,9 +11,13 @@ from scipy.linalg import cho_factor, cho_solve
 from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.prompts.program import program_id
 from neuroforge.prompts.race import Fitness
+from neuroforge.prompts.show import count_shown
+from neuroforge.prompts.slots import COUNT
 from neuroforge.prompts.space import PromptSpace
 
 Floats = NDArray[np.float64]
+_NEAREST = "\0nearest"
+"""Stands for examples that each question chooses."""
 MOST_PROGRAMS = 400
 """The last so many are learned from: a fit takes time by their cube."""
 _N_SWEEPS = 20
@@ -33,13 +37,15 @@ class Traits(NamedTuple):
     slots: tuple[Any, ...]
     """Values in the order of the space, the number of demonstrations left out."""
     shown: frozenset[str]
-    """The demonstrations' questions."""
+    """The demonstrations' questions; of a pool a mark."""
+    n_shown: int
 
 
 def traits_of(space: PromptSpace, program: PromptProgram) -> Traits:
     """Return the program's traits; worth keeping, as reading them takes longer than comparing them."""
-    slots = tuple(slot.read(program) for slot in space.slots if slot.name != "n_demonstrations")
-    return Traits(program_id(program), slots, frozenset(one.question for one in program.demonstrations))
+    slots = tuple(slot.read(program) for slot in space.slots if slot.name != COUNT)
+    shown = {_NEAREST} if program.n_nearest is not None else {one.question for one in program.demonstrations}
+    return Traits(program_id(program), slots, frozenset(shown), count_shown(program))
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,7 @@ def _likeness(ones: Sequence[Traits], others: Sequence[Traits]) -> Floats:
     n_slots = len(ones[0].slots)
     for place in range(n_slots):
         alike += _codes([one.slots[place] for one in ones], [one.slots[place] for one in others])
-    n_left, n_right = (np.log2([1 + len(one.shown) for one in side]) for side in (ones, others))
+    n_left, n_right = (np.log2([1 + one.n_shown for one in side]) for side in (ones, others))
     near = np.exp(-((n_left[:, None] - n_right[None, :]) ** 2) / 2)
     same = _codes([one.id for one in ones], [one.id for one in others])
     return _SLOTS * alike / n_slots + _COUNT * near + _SHOWN * _overlap(ones, others) + _WHOLE * same

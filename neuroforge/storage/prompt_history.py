@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What MLflow says of a prompt, and of an alias, that is not there."""
+_LONGEST_TAG = 90_000
+"""Characters; MLflow takes 100,000."""
 
 
 class MlflowPrompts:
@@ -26,10 +28,10 @@ class MlflowPrompts:
 
     def record(self, release: PromptRelease) -> str:
         """See PromptHistory; the address is MLflow's own, such as `prompts:/sense/3`."""
-        messages = [one.model_dump() for one in release.messages]
+        messages = [{"role": one.role, "content": one.content} for one in release.messages]
         with translated(self._url, f"the prompt {release.name!r}"):
             kept = self._client().register_prompt(
-                release.name, messages, commit_message=release.reason, tags=_tags(release)
+                release.name, messages, commit_message=release.reason, tags=_tags(release) | _examples(release)
             )
         return str(kept.uri)
 
@@ -80,6 +82,15 @@ def _tags(release: PromptRelease) -> dict[str, str]:
     }
     own = {name_of(key): value for key, value in release.tags.items()}
     return own | {key: value for key, value in known.items() if value}
+
+
+def _examples(release: PromptRelease) -> dict[str, str]:
+    """Those of which the nearest are shown, in as many tags as their length needs."""
+    if release.nearest is None:
+        return {}
+    text = release.nearest.model_dump_json(exclude_defaults=True)
+    starts = range(0, len(text), _LONGEST_TAG)
+    return {f"examples.{number}": text[start : start + _LONGEST_TAG] for number, start in enumerate(starts, start=1)}
 
 
 def _parts(address: str) -> tuple[str, str]:

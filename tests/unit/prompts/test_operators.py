@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from neuroforge.contracts.prompts import Demonstration, PromptProgram, PromptStyle
 from neuroforge.prompts.operators import OPERATORS, Breeding, breed
-from tests.unit.prompts.searching import pool, space
+from neuroforge.prompts.space import build_space
+from tests.unit.prompts.searching import items, pool, space
 
 SHOWN = pool()[:4]
 PARENT = PromptProgram(instruction="Do it.", demonstrations=SHOWN, role="You are an expert.")
@@ -80,3 +81,56 @@ def test_a_full_program_gets_no_more_demonstrations() -> None:
     full = PromptProgram(demonstrations=tuple(Demonstration(question=f"q{k}", answer="a") for k in range(8)))
 
     assert children("add_demonstrations", full) == []
+
+
+NEAREST = PromptProgram(instruction="Do it.", demonstrations=pool(40), n_nearest=4)
+
+
+def pooled_children(name: str, *parents: PromptProgram, more: tuple[Demonstration, ...] = ()) -> list[PromptProgram]:
+    wide = build_space(PARENT, items(), 8, pool(40))
+    found = [
+        breed(name, parents, Breeding(wide, (*pool(40), *more), 8, parents), np.random.default_rng(seed))
+        for seed in range(60)
+    ]
+    return [one for one in found if one is not None]
+
+
+@given(name=st.sampled_from(sorted(OPERATORS)), seed=st.integers(0, 2**32 - 1), n=st.integers(1, 3))
+def test_children_of_pools_keep_within_bounds(name: str, seed: int, n: int) -> None:
+    wide = build_space(PARENT, items(), 8, pool(40))
+    parents = (NEAREST, PARENT, OTHER)
+    child = breed(name, parents[:n], Breeding(wide, pool(40), 8, parents), np.random.default_rng(seed))
+
+    if child is not None:
+        assert child != NEAREST
+        assert child.n_nearest is None or (1 <= child.n_nearest <= 8 and len(child.demonstrations) == 40)
+        assert child.n_nearest is not None or len(child.demonstrations) <= 8
+
+
+def test_each_question_is_shown_the_nearest_or_another_number_of_them() -> None:
+    for child in pooled_children("show_nearest", PARENT):
+        assert child.n_nearest in (1, 2, 4, 8)
+        assert child.demonstrations[:4] == SHOWN, "those of the seed come first in the pool"
+    assert {one.n_nearest for one in pooled_children("show_nearest", NEAREST)} == {1, 2, 8}
+
+
+def test_of_a_pool_more_or_fewer_are_shown_and_their_order_is_the_questions() -> None:
+    assert {one.n_nearest for one in pooled_children("add_demonstrations", NEAREST)} == {5, 6, 7, 8}
+    assert {one.n_nearest for one in pooled_children("drop_demonstrations", NEAREST)} == {2, 3}
+    assert pooled_children("reorder_demonstrations", NEAREST) == []
+    assert pooled_children("swap_demonstrations", NEAREST) == []
+
+
+def test_the_models_own_right_answers_take_the_place_of_the_items_in_a_pool() -> None:
+    own = Demonstration(question="p3", answer="a0", reasoning="Since 3.", item_id="p3", is_bootstrapped=True)
+    thinking = PromptProgram(**{**dict(NEAREST), "reasoning_cue": "Think."})
+    (child, *_others) = pooled_children("swap_demonstrations", thinking, more=(own,))
+
+    assert child.demonstrations[3] == own
+    assert (len(child.demonstrations), child.n_nearest) == (40, 4)
+
+
+def test_half_of_the_designs_choose_by_the_question_where_there_is_a_pool() -> None:
+    drawn = [one.n_nearest for one in pooled_children("redesign", PARENT)]
+
+    assert 0.3 < sum(one is not None for one in drawn) / len(drawn) < 0.7

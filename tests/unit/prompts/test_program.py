@@ -2,7 +2,9 @@
 
 import pytest
 
-from neuroforge.contracts.prompts import Demonstration, PromptProgram, PromptStyle
+from neuroforge.contracts.experiments import Decoding
+from neuroforge.contracts.prompt_serving import content_hash_of
+from neuroforge.contracts.prompts import Demonstration, PromptMessage, PromptProgram, PromptRelease, PromptStyle
 from neuroforge.errors import DataError
 from neuroforge.prompts.program import diff_programs, diff_texts, from_yaml, program_id, program_of_text, to_yaml
 from neuroforge.prompts.render import to_text
@@ -77,6 +79,37 @@ def test_yaml_that_cannot_be_is_refused_with_its_place(text: str, told: str) -> 
 def test_the_id_is_of_the_content() -> None:
     assert program_id(FULL) == program_id(from_yaml(to_yaml(FULL)))
     assert program_id(FULL) != program_id(PromptProgram(**{**dict(FULL), "role": None}))
+
+
+def test_ids_and_hashes_that_were_given_before_programs_had_pools_stay() -> None:
+    """Of version 0.1: states, tables and stored releases name them."""
+    old = PromptProgram(role="You.", demonstrations=(Demonstration(question="q", answer="a", item_id="i"),))
+    grouped = Demonstration(question="q", answer="a", item_id="i", group="g")
+
+    assert program_id(old) == "5025fe965f2610e3"
+    assert program_id(PromptProgram(**{**dict(old), "demonstrations": (grouped,)})) == "5025fe965f2610e3"
+    assert program_id(PromptProgram(**{**dict(old), "n_nearest": 1})) != program_id(old)
+    release = PromptRelease(
+        name="a",
+        messages=(PromptMessage(role="user", content="{{ query }}"),),
+        variables=("query",),
+        decoding=Decoding(temperature=0.5),
+        reason="r",
+    )
+    assert content_hash_of(release) == "1fddd5ef122473cc6f23354d2c8a065e33b9507683fce138aedd4a229dce2a15"
+
+
+def test_of_a_pool_the_text_shows_as_many_as_a_question_and_says_so() -> None:
+    pool = tuple(Demonstration(question=f"q{k}.", answer="a") for k in range(100))
+    one = PromptProgram(demonstrations=pool, n_nearest=2)
+
+    assert "q1." in to_text(one)
+    assert "q2." not in to_text(one)
+    assert "the 2 of 100 nearest to the question" in to_text(one)
+    assert from_yaml(to_yaml(one)) == one
+    lines = diff_programs(PromptProgram(), one)
+    assert lines[-1] == "n_nearest: None -> 2"
+    assert lines[-2] == "demonstrations: + 36 more"
 
 
 def test_differences_are_told_field_by_field() -> None:

@@ -60,6 +60,17 @@ def test_calls_without_a_question_count_once_for_each_prompt_that_they_calibrate
     assert Estimator(ITEMS, (), Price()).count_calls(program, SEARCH) == 10
 
 
+def test_prompts_whose_examples_the_question_chooses_are_as_long_as_these() -> None:
+    texts = ["q" * 20, "other words here", "and quite some others"]
+    pool = tuple(Demonstration(question=text, answer="a", item_id=f"p{k}") for k, text in enumerate(texts))
+    chosen = PromptProgram(demonstrations=pool, n_nearest=1, calibrate=True)
+    fixed = PromptProgram(demonstrations=pool[:1])
+    estimator = Estimator(ITEMS, ("a", "b"), Price())
+
+    assert estimator.count_bytes(chosen, SEARCH) == estimator.count_bytes(fixed, SEARCH)
+    assert estimator.count_calls(chosen, SEARCH) == 20, "each has examples of its own, and is calibrated with them"
+
+
 def test_where_labels_are_read_nothing_is_generated() -> None:
     assert Estimator(ITEMS, ("a", "b"), Price()).estimate(SEED, SEARCH, Rates(0.5, 1.0)).n_completion_tokens == 0
 

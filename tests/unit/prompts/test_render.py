@@ -10,7 +10,8 @@ from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.prompts import Demonstration, PromptProgram, PromptStyle
 from neuroforge.datasets.template import fill_in
 from neuroforge.errors import DataError
-from neuroforge.prompts.render import render_program, template_of, to_text
+from neuroforge.prompts.render import render_program, to_text
+from neuroforge.prompts.templates import template_of
 
 SHOWN = Demonstration(question="2+2=4?", answer="yes", reasoning="2+2 is 4.")
 

@@ -59,3 +59,41 @@ def test_how_examples_are_shown_matters_only_where_there_are_some() -> None:
 
     assert not slot.is_active({"n_demonstrations": 0})
     assert slot.is_active({"n_demonstrations": 2})
+
+
+def pool(n: int) -> tuple[Demonstration, ...]:
+    return tuple(Demonstration(question=f"p{k}", answer="a") for k in range(n))
+
+
+@pytest.mark.parametrize(
+    ("n_pool", "max_demonstrations", "choices"),
+    [(0, 8, (None,)), (3, 8, (None, 1, 2)), (9, 5, (None, 1, 2, 4, 5)), (300, 8, (None, 1, 2, 4, 8))],
+)
+def test_the_nearest_are_chosen_of_more_than_are_shown(
+    n_pool: int, max_demonstrations: int, choices: tuple[int | None, ...]
+) -> None:
+    space = build_space(PromptProgram(), [item()], max_demonstrations, pool(n_pool))
+
+    assert space.slot("n_nearest").choices == choices
+
+
+def test_a_pool_holds_at_most_two_hundred_and_each_question_once() -> None:
+    seed = PromptProgram(demonstrations=(Demonstration(question="p7", answer="mine"),))
+    slot = build_space(seed, [item()], 8, pool(300)).slot("n_nearest")
+    shown = slot.write(seed, 8).demonstrations
+
+    assert (shown[0], len(shown)) == (seed.demonstrations[0], 200)
+    assert len({one.question for one in shown}) == 200
+    assert slot.write(slot.write(seed, 8), None).demonstrations == shown[:8]
+
+
+def test_how_many_stand_in_the_prompt_matters_only_where_the_question_does_not_choose() -> None:
+    seed = PromptProgram(demonstrations=pool(30), n_nearest=3)
+    space = build_space(seed, [item()], 8, pool(30))
+    count = space.slot("n_demonstrations")
+
+    assert not count.is_active(space.read(seed))
+    assert space.slot("demonstration_style").is_active(space.read(seed))
+    assert count.write(seed, 2) == seed
+    assert space.slot("n_nearest").choices == (3, None, 1, 2, 4, 8)
+    assert count.choices == (0, 1, 2, 3, 4, 6, 8)

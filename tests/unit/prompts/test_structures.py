@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuroforge.contracts.prompts import PromptProgram
+from neuroforge.prompts.space import build_space
 from neuroforge.prompts.structure_model import NONE
+from neuroforge.prompts.structure_state import StructureRow, recode
 from neuroforge.prompts.structures import structures_of
-from tests.unit.prompts.searching import SEED, pool, space, structures
+from tests.unit.prompts.searching import SEED, items, pool, space, structures
 
 SPACE = structures()
 NAMES = [slot.name for slot in SPACE.slots]
@@ -66,3 +68,21 @@ def test_of_many_examples_the_first_are_those_of_few(n: int) -> None:
 
     assert shown == SPACE.shown[:n]
     assert len({one.answer for one in shown}) == min(n, 3), "as many answers as possible among them"
+
+
+WIDE = structures_of(build_space(SEED, items(), 8, pool()), SEED, pool(), (), np.random.default_rng(0))
+
+
+@given(st.tuples(*(st.integers(0, size - 1) for size in WIDE.sizes)))
+def test_a_structure_whose_examples_the_question_chooses_is_one_program_and_back(raw: tuple[int, ...]) -> None:
+    codes = WIDE.settle(np.array(raw))
+    program = WIDE.decode(codes)
+
+    assert WIDE.encode(program).tolist() == codes.tolist()
+    assert program.n_nearest is None or program.demonstrations == pool()
+
+
+def test_rows_of_other_slots_are_read_by_name() -> None:
+    row = StructureRow(codes=(4, 5), task=1, block=0, mean=0.5, n_items=3)
+
+    assert recode([row], ("a", "b"), ("b", "new", "a"))[0].codes == (5, NONE, 4)

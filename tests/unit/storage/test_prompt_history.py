@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from neuroforge.contracts.prompts import PromptMessage, PromptRelease
+from neuroforge.contracts.prompts import Demonstration, NearestExamples, PromptMessage, PromptRelease
 from neuroforge.contracts.rules import Estimate
 from neuroforge.errors import StorageError
 from neuroforge.storage.prompt_history import MlflowPrompts
@@ -58,6 +58,16 @@ def test_a_forgotten_version_is_gone(home: Path) -> None:
     history.forget(address)
     with pytest.raises(StorageError, match="did not take the alias gone@production"):
         history.move_alias("gone", "production", address)
+
+
+def test_examples_that_the_question_chooses_are_kept_beside_the_messages(home: Path) -> None:
+    pool = tuple(Demonstration(question=f"{k} {'word ' * 200}", answer="a") for k in range(100))
+    nearest = NearestExamples(question="{{ query }}", n_shown=2, pool=pool)
+    MlflowPrompts(None, home).record(PromptRelease(**{**dict(release("pooled")), "nearest": nearest}))
+    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}", f"sqlite:///{home / 'mlflow.db'}")
+
+    tags = client.load_prompt("prompts:/pooled/1").tags
+    assert NearestExamples.model_validate_json(tags["examples.1"] + tags["examples.2"]) == nearest
 
 
 def test_a_text_that_mlflow_does_not_take_is_told(home: Path) -> None:
