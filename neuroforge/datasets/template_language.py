@@ -24,6 +24,11 @@ MAX_TEXT_CHARS = 4_000_000
 MAX_LOOP_STEPS = 100_000
 """Of all loops of one text together; also what the longest list may hold."""
 STEPS = "_loop_steps"
+_OURS = frozenset({STEPS, "self"})
+"""Names that stand for the machinery: a template that prints one would show a Python object."""
+_LOOP_STATE = frozenset(
+    {"index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0", "previtem", "nextitem"}
+)
 _FILTERS = (
     "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "int", "items", "last", "length",
     "list", "lower", "max", "min", "reverse", "round", "sort", "string", "title", "tojson", "trim", "unique", "upper",
@@ -52,7 +57,7 @@ class FillIn(ImmutableSandboxedEnvironment):
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Return a loop's state or a mapping's value."""
         if isinstance(obj, LoopContext):
-            return super().getattr(obj, attribute)
+            return super().getattr(obj, attribute) if attribute in _LOOP_STATE else self.undefined(name=attribute)
         if isinstance(obj, Mapping) and attribute in obj:
             return obj[attribute]
         return self.undefined(obj=obj, name=attribute)
@@ -108,6 +113,10 @@ def parse(source: str) -> nodes.Template:
             raise TemplateSyntaxError(f"`{type(node).__name__}` is not possible in a prompt template", node.lineno)
         if isinstance(node, nodes.List) and not all(isinstance(one, nodes.Const) for one in node.items):
             raise TemplateSyntaxError("a list may hold constants only", node.lineno)
+        if isinstance(node, nodes.Name) and node.name in _OURS:
+            raise TemplateSyntaxError(f"{node.name!r} is no variable: name the field that you mean", node.lineno)
+        if isinstance(node, nodes.For):
+            _check_loop(node)
     return tree
 
 
@@ -137,6 +146,15 @@ def _check_source(environment: FillIn, source: str) -> None:
         if n_chars > MAX_TEMPLATE_CHARS:
             told = f"a template is at most {MAX_TEMPLATE_CHARS:,} characters long, its text not counted"
             raise TemplateSyntaxError(told, line)
+
+
+def _check_loop(loop: nodes.For) -> None:
+    """Inside a loop `loop` is its state, of which a template may name parts and not the whole."""
+    inside = [node for one in loop.body for node in _walk(one)]
+    parts = {id(node.node) for node in inside if isinstance(node, nodes.Getattr)}
+    for node in inside:
+        if isinstance(node, nodes.Name) and node.name == "loop" and id(node) not in parts:
+            raise TemplateSyntaxError("`loop` has parts: write `loop.index`, `loop.first`, ...", node.lineno)
 
 
 def _walk(node: nodes.Node) -> Iterator[nodes.Node]:

@@ -113,6 +113,28 @@ def test_what_templates_cannot_do(source: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("{{ _loop_steps }}", "'_loop_steps' is no variable"),
+        ("{{ _loop_steps|string }}", "'_loop_steps' is no variable"),
+        ("{% for _loop_steps in q %}{{ _loop_steps }}{% endfor %}", "'_loop_steps' is no variable"),
+        ("{{ self }}", "'self' is no variable"),
+        ("{% for a in q %}{{ loop }}{% endfor %}", "write `loop.index`"),
+        ("{% for a in q %}{% if a %}{{ loop|string }}{% endif %}{% endfor %}", "write `loop.index`"),
+        ("{% for a in q %}{{ loop.cycle }}{% endfor %}", "cycle"),
+        ("{{ _other }}", "'_other' is undefined; known are q"),
+    ],
+)
+def test_the_machinery_is_not_printed(source: str, told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        filled(source, q="ab")
+
+
+def test_fields_may_be_called_loop_or_begin_with_an_underscore() -> None:
+    assert filled("{{ loop }}{{ _id }}{% for a in q %}{{ loop.index }}{% endfor %}", loop="x", _id=3, q="ab") == "x312"
+
+
+@pytest.mark.parametrize(
     "source",
     [
         "{% for a in q %}{% for b in q %}{% if false %}x{% endif %}{% endfor %}{% endfor %}",
