@@ -30,6 +30,10 @@ def optimize(
     target_model: Annotated[str | None, typer.Option("--model", help="Instead of the file's target_model.")] = None,
     max_calls: Annotated[int | None, typer.Option(min=1, help="Instead of the file's budget.max_calls.")] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the file's.")] = None,
+    analyse: Annotated[
+        bool | None,
+        typer.Option("--analyse/--no-analyse", help="Ask models what is wrong with the prompt first, or not."),
+    ] = None,
     allow_unsandboxed: Annotated[
         bool, typer.Option("--allow-unsandboxed", help="Run code without a sandbox if there is none.")
     ] = False,
@@ -52,7 +56,7 @@ def optimize(
     from neuroforge.prompts.task_file import read_task
 
     limit = {} if max_calls is None else {"max_calls": max_calls}
-    config = read_task(file, {"target_model": target_model, "seed": seed}, limit)
+    config = read_task(file, {"target_model": target_model, "seed": seed, "analyse": analyse}, limit)
     options = shared(context)
     ways = Ways(allow_unsandboxed, is_dry, is_sure, is_detached, as_json)
     if is_on_server:

@@ -44,6 +44,9 @@ class OptimizeConfig(Contract):
     proposers: tuple[str, ...] | None = None
     """Models that may write prompts; None = those of the fleet that prove good enough; empty = none."""
     max_demonstrations: int = Field(default=8, ge=0, le=64)
+    analyse: bool = True
+    """Before the search ask models what is wrong with the seed, and let them mend it and vote. False = only rules find
+    faults; `proposers` may write in the search all the same."""
     use_logprobs: bool = True
     """Climb label log-probabilities where the task and the engine allow it."""
     alpha: float = Field(default=0.05, gt=0, le=0.2)

@@ -55,11 +55,13 @@ def plan_run(config: OptimizeConfig, prepared: Prepared | None, contestants: Con
 
     Raises:
         DataError: The budget does not take the seed and one other through a block, the selection and the test; says
-            what would.
+            what would. Or there are neither examples nor an analysis.
     """
     n_beside = _count_beside(config, contestants.others)
     target = contestants.target.model_id
     if prepared is None:
+        if not config.analyse:
+            raise DataError("without examples the analysis is all that there is: give examples, or leave analyse true")
         return OptimizePlan(
             target_model=target,
             n_items={},
@@ -170,7 +172,9 @@ def _count_calls(
 
 def _count_beside(config: OptimizeConfig, others: Sequence[str]) -> int:
     """Return the calls for findings (a question and a remark on each aspect), writers' probes, texts and votes."""
-    has_writers = config.proposers is None or bool(config.proposers)
     n_probes = N_PROBES * len(others) if config.proposers is None else 0
+    if not config.analyse:
+        return n_probes
+    has_writers = config.proposers is None or bool(config.proposers)
     n_written = N_MENDED if has_writers and seed_of(config).instruction.strip() else 0
     return 2 * len(ASPECTS) * len(others) + n_probes + n_written + 2 * n_written * len(others)

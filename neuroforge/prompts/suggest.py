@@ -29,17 +29,24 @@ class Suggestions(NamedTuple):
 async def suggest(
     config: OptimizeConfig, seed: PromptProgram, items: Sequence[DatasetItem], client: Models, others: Sequence[str]
 ) -> Suggestions:
-    """Return findings by rules and by models, and improvements of the seed.
+    """Return findings by rules and by models, and improvements of the seed; without the analysis only rules speak.
 
     Args:
         others: All models that may analyse, write and vote.
     """
+    by_rules = analyse_by_rules(seed, kind_of(items))
+    if not config.analyse:
+        return Suggestions(by_rules, await _writers(config, client, others), (), ())
     by_models, refused = await analyse_by_models(seed, client, others)
-    findings = (*analyse_by_rules(seed, kind_of(items)), *by_models)
-    writers = config.proposers if config.proposers is not None else await find_writers(client, others)
+    findings = (*by_rules, *by_models)
+    writers = await _writers(config, client, others)
     programs = await _improve(seed, findings, writers, client, others)
     warnings = tuple(f"{model} could not be asked for findings: {why}" for model, why in refused.items())
     return Suggestions(findings, writers, programs, warnings)
+
+
+async def _writers(config: OptimizeConfig, client: Models, others: Sequence[str]) -> tuple[str, ...]:
+    return config.proposers if config.proposers is not None else await find_writers(client, others)
 
 
 async def _improve(

@@ -271,6 +271,18 @@ async def test_without_examples_there_are_findings_and_nothing_is_claimed(tmp_pa
     assert {one.found_by for one in found.findings} == {"rules", "m"}
 
 
+async def test_the_analysis_can_be_left_out(tmp_path: Path) -> None:
+    models = Tutor()
+
+    found = await core(models).optimize_prompt(config(analyse=False, proposers=()), items(), tmp_path)
+
+    assert found.is_promoted
+    assert {one.found_by for one in found.findings} == {"rules"}
+    assert not any("Name the one thing" in str(one["messages"]) for one in models.asked)
+    with pytest.raises(DataError, match="the analysis is all that there is"):
+        await core(models).optimize_prompt(config(analyse=False), [], tmp_path / "nothing")
+
+
 @pytest.mark.parametrize("strategy", ["evolution", "nas"])
 async def test_killed_at_any_step_it_goes_on_and_ends_the_same(tmp_path: Path, strategy: str) -> None:
     whole = await optimized(tmp_path / "whole" / "t", config(strategy=strategy))

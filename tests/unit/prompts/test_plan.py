@@ -124,3 +124,10 @@ def test_that_a_winner_could_not_be_registered_is_told_before_anything_is_asked(
     (note,) = planned(prompt=None, program=program).notes
 
     assert note.startswith("what is proven will not be registered: t: n_samples is 5")
+
+
+def test_without_the_analysis_only_writers_probes_are_asked_beside() -> None:
+    """Two models, three probes each."""
+    assert planned(analyse=False).n_beside_calls_max == 6
+    assert planned(analyse=False, proposers=("n",)).n_beside_calls_max == 0
+    assert planned(proposers=("n",)).n_beside_calls_max > 0
