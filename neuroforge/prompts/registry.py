@@ -1,4 +1,8 @@
-"""Promotion -> checked -> MLflow -> store, whole or not at all; and the way back, which does not wait for MLflow."""
+"""Promotion -> checked -> MLflow -> store, whole or not at all; and the way back, which does not wait for MLflow.
+
+A store that does not answer may have kept a promotion or not. It is told again, which changes nothing where it has; if
+it stays silent, MLflow is left as it is, and before the next promotion it is put right by what the store holds then.
+"""
 
 import asyncio
 import logging
@@ -9,10 +13,23 @@ from dataclasses import dataclass, field
 from neuroforge.contracts.ports_prompts import PromptHistory, PromptStore
 from neuroforge.contracts.prompt_serving import PromptPromotion, says_the_same
 from neuroforge.contracts.prompts import PromptEntry, PromptRelease
-from neuroforge.errors import StorageError
+from neuroforge.errors import EngineUnavailable, StorageError
 from neuroforge.prompts.release import check_release
 
 logger = logging.getLogger(__name__)
+N_TRIES = 3
+"""Times that a silent store is told of a promotion; each takes as long as its handle waits."""
+
+
+@dataclass(frozen=True)
+class _Unsettled:
+    """A promotion of which nobody knows whether the store has it."""
+
+    name: str
+    alias: str | None
+    """Moved in MLflow; None = it is a shadow."""
+    recorded: str | None
+    """Address of the version that was made for it; None = it was there before."""
 
 
 @dataclass
@@ -22,10 +39,12 @@ class ReleaseRegistry:
     store: PromptStore
     history: PromptHistory | None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _unsettled: list[_Unsettled] = field(default_factory=list)
 
     async def promote(self, name: str, promotion: PromptPromotion) -> PromptEntry:
         """As PromptDesk.promote."""
         async with self._turn:
+            await self._settle()
             if promotion.release is None:
                 return await self._name(name, promotion)
             release = check_release(promotion.release, name)
@@ -57,24 +76,58 @@ class ReleaseRegistry:
 
     async def _add(self, release: PromptRelease, promotion: PromptPromotion) -> PromptEntry:
         if self.history is None:
-            return await self.store.promote_prompt(release.name, _of(promotion, release))
+            return await self._tell_store(release.name, _of(promotion, release))
         address = await asyncio.to_thread(self.history.record, release)
         async with self._undone_on_error(f"{address} stays there", self.history.forget, address):
             release = PromptRelease(**{**dict(release), "tracked_as": address})
             return await self._name(release.name, _of(promotion, release), address)
 
-    async def _name(self, name: str, promotion: PromptPromotion, address: str | None = None) -> PromptEntry:
+    async def _name(self, name: str, promotion: PromptPromotion, recorded: str | None = None) -> PromptEntry:
         """Move the alias in the registry, then in the store.
 
         A shadow has none; a version that was kept while nothing was tracked takes it away.
         """
         if self.history is None or promotion.shadow_share is not None:
-            return await self.store.promote_prompt(name, promotion)
-        address = address or await self._address_of(name, promotion.version)
+            return await self._tell_store(name, promotion, recorded)
+        address = recorded or await self._address_of(name, promotion.version)
         former = await asyncio.to_thread(self.history.move_alias, name, promotion.alias, address)
         told = f"its alias {promotion.alias} names {address or 'nothing'}"
         async with self._undone_on_error(told, self.history.move_alias, name, promotion.alias, former):
+            return await self._tell_store(name, promotion, recorded)
+
+    async def _tell_store(self, name: str, promotion: PromptPromotion, recorded: str | None = None) -> PromptEntry:
+        """Raises EngineUnavailable: it stayed silent, and may have the promotion or not."""
+        for _ in range(N_TRIES - 1):
+            try:
+                return await self.store.promote_prompt(name, promotion)
+            except EngineUnavailable as error:
+                logger.warning("the prompt store is told again", extra={"prompt": name, "reason": error.message})
+        try:
             return await self.store.promote_prompt(name, promotion)
+        except EngineUnavailable as error:
+            alias = promotion.alias if promotion.shadow_share is None else None
+            self._unsettled.append(_Unsettled(name, alias, recorded))
+            raise EngineUnavailable(
+                f"{error.message}. Whether {name}@{promotion.alias} has changed is not known: promote it again, which "
+                "changes nothing where it has"
+            ) from error
+
+    async def _settle(self) -> None:
+        """Put MLflow right for promotions whose end nobody heard.
+
+        Raises:
+            EngineUnavailable: The store is silent still. StorageError: MLflow is down.
+        """
+        while self._unsettled and self.history is not None:
+            one = self._unsettled[0]
+            entries = await self.store.list_prompts()
+            if one.alias is not None:
+                named = (entry for entry in entries if entry.release.name == one.name and one.alias in entry.aliases)
+                address = next((entry.release.tracked_as for entry in named), None)
+                await asyncio.to_thread(self.history.move_alias, one.name, one.alias, address)
+            if one.recorded is not None and all(entry.release.tracked_as != one.recorded for entry in entries):
+                await asyncio.to_thread(self.history.forget, one.recorded)
+            self._unsettled.pop(0)
 
     async def _address_of(self, name: str, version: int | None) -> str | None:
         entries = await self.store.list_prompts()
@@ -86,6 +139,8 @@ class ReleaseRegistry:
         """Put the registry back when what follows fails; `left` says what stays there where that fails too."""
         try:
             yield
+        except EngineUnavailable:
+            raise  # the store may have it: `_settle` will see
         except BaseException as error:
             try:
                 await asyncio.to_thread(undo, *args)

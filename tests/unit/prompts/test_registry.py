@@ -8,8 +8,8 @@ import pytest
 
 from neuroforge.contracts.prompt_serving import PromptPromotion
 from neuroforge.contracts.prompts import PromptEntry, PromptMessage, PromptRelease
-from neuroforge.errors import ConflictError, NotFound, RequestError, StorageError
-from neuroforge.prompts.registry import ReleaseRegistry
+from neuroforge.errors import ConflictError, EngineUnavailable, NotFound, RequestError, StorageError
+from neuroforge.prompts.registry import N_TRIES, ReleaseRegistry
 from neuroforge.storage.prompts import SqlPrompts
 from neuroforge.storage.store import open_store
 
@@ -20,6 +20,10 @@ class Store:
 
     prompts: SqlPrompts
     error: Exception | None = None
+    n_silent: int = 0
+    """Promotions that come through, but whose answer gets lost."""
+    n_lost: int = 0
+    """Promotions after those that do not come through, without an answer either."""
 
     async def list_prompts(self) -> tuple[PromptEntry, ...]:
         return self.prompts.list_prompts()
@@ -27,6 +31,13 @@ class Store:
     async def promote_prompt(self, name: str, promotion: PromptPromotion) -> PromptEntry:
         if self.error is not None:
             raise self.error
+        if self.n_silent:
+            self.n_silent -= 1
+            self.prompts.promote_prompt(name, promotion)
+            raise EngineUnavailable("the state actor does not answer")
+        if self.n_lost:
+            self.n_lost -= 1
+            raise EngineUnavailable("the state actor does not answer")
         return self.prompts.promote_prompt(name, promotion)
 
     async def rollback_prompt(self, name: str, alias: str, version: int | None = None) -> PromptEntry:
@@ -215,3 +226,49 @@ async def test_a_rollback_is_served_with_mlflow_down_and_says_what_mlflow_misses
     assert entry.note == (
         "it is served, but MLflow's alias production still names another version: MLflow at x did not take move_alias"
     )
+
+
+@pytest.mark.parametrize("way", ["n_silent", "n_lost"])
+async def test_a_store_that_answers_when_it_is_told_again_has_the_promotion_once(
+    registry: ReleaseRegistry, store: Store, history: History, way: str
+) -> None:
+    setattr(store, way, N_TRIES - 1)
+    entry = await registry.promote("p", new("1"))
+    assert (entry.release.version, len(store.prompts.list_prompts())) == (1, 1)
+    assert history.aliases == {("p", "production"): "prompts:/p/1"}
+
+
+async def test_what_a_silent_store_has_kept_stays_in_mlflow(
+    registry: ReleaseRegistry, store: Store, history: History
+) -> None:
+    await registry.promote("p", new("1"))
+    store.n_silent = N_TRIES
+    with pytest.raises(EngineUnavailable, match="has changed is not known: promote it again"):
+        await registry.promote("p", new("2"))
+    again = await registry.promote("p", new("2"))
+    assert (again.release.version, again.release.tracked_as, history.n_recorded) == (2, "prompts:/p/2", 2)
+    assert history.aliases == {("p", "production"): "prompts:/p/2"}
+
+
+async def test_what_a_silent_store_has_not_kept_leaves_mlflow_before_the_next_promotion(
+    registry: ReleaseRegistry, store: Store, history: History
+) -> None:
+    await registry.promote("p", new("1"))
+    store.n_lost = N_TRIES
+    with pytest.raises(EngineUnavailable):
+        await registry.promote("p", new("2"))
+    messages = (PromptMessage(role="user", content="{{ query }}"),)
+    await registry.promote("q", PromptPromotion(release=PromptRelease(name="q", messages=messages, reason="other")))
+    assert history.aliases == {("p", "production"): "prompts:/p/1", ("q", "production"): "prompts:/q/3"}
+    assert set(history.versions) == {"prompts:/p/1", "prompts:/q/3"}
+
+
+async def test_a_shadow_that_a_silent_store_has_not_kept_leaves_no_trace(
+    registry: ReleaseRegistry, store: Store, history: History
+) -> None:
+    await registry.promote("p", new("1"))
+    store.n_lost = N_TRIES
+    with pytest.raises(EngineUnavailable):
+        await registry.promote("p", new("2", shadow_share=0.5))
+    await registry.promote("p", new("1"))
+    assert (list(history.versions), history.aliases) == (["prompts:/p/1"], {("p", "production"): "prompts:/p/1"})
