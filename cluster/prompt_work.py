@@ -26,6 +26,8 @@ from neuroforge.contracts.runs import RunEnd
 from neuroforge.experiments.shelf import ITEMS_FOLDER
 from neuroforge.prompts.attempts import attempts_of
 from neuroforge.prompts.deliver import Outlets
+from neuroforge.prompts.delivered import is_undelivered
+from neuroforge.prompts.desk import KIND
 from neuroforge.prompts.progress_file import ProgressFile
 from neuroforge.prompts.run import OptimizationRun, plan_optimization, run_optimization
 from neuroforge.runs.uploads import Uploads
@@ -65,7 +67,8 @@ class PromptWork(RunWork):
             driven = replace(run, drive=TuneDriver(address))
             result = await run_optimization(self._status.config, driven)
         served = () if result.registered is None else (_say(result.registered),)
-        return RunEnd(state="done", notes=(*result.warnings, *served), tracked_at=result.tracked_at)
+        again = (f"to try that again: {KIND.resume} {self._status.id}",) if is_undelivered(result) else ()
+        return RunEnd(state="done", notes=(*result.warnings, *again, *served), tracked_at=result.tracked_at)
 
 
 class DeskRegistry:

@@ -60,7 +60,11 @@ class PromptRuns(Runs):
         return self._sent(calls.act(run_id, "cancel"))
 
     def resume(self, run_id: str) -> PromptRunStatus:
-        """Go on; nothing that was answered is asked again. Raises NotFound, ConflictError: it runs, or is done."""
+        """Go on; nothing that was answered is asked again. One that is done registers and tracks what it could not.
+
+        Raises:
+            NotFound. ConflictError: It runs, or nothing is open.
+        """
         return self._sent(calls.act(run_id, "resume"))
 
     def result(self, run_id: str) -> OptimizationResult:

@@ -168,7 +168,7 @@ class OptimizationResult(Contract):
     contributions: dict[str, float] = Field(default_factory=dict)
     """By operator: fitness that its children gained over their parents in the search, summed."""
     written_by_model: dict[str, int] = Field(default_factory=dict)
-    """Instructions of use that each model wrote in the last start of the run."""
+    """Instructions of use that each model wrote, before and in the search; over all starts of the run."""
     lineage: tuple[PromptCandidate, ...] = ()
     """The winner and its ancestors, the seed last."""
     front: tuple[PromptCandidate, ...] = ()

@@ -35,7 +35,11 @@ class PromptRunDesk(Protocol):
         ...
 
     async def resume(self, run_id: str) -> PromptRunStatus:
-        """Go on; nothing that was answered is asked again. Raises NotFound, ConflictError: it runs, or is done."""
+        """Go on; nothing that was answered is asked again. One that is done registers and tracks what it could not.
+
+        Raises:
+            NotFound. ConflictError: It runs, or is done and was registered and tracked as it should.
+        """
         ...
 
     async def result(self, run_id: str) -> OptimizationResult:

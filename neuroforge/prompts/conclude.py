@@ -14,7 +14,6 @@ from neuroforge.prompts.assess import PromptQualityAssessor
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution_state import EvolutionState
 from neuroforge.prompts.evolve import PromptEvolutionEngine
-from neuroforge.prompts.improve import Proposer
 from neuroforge.prompts.prepare import Prepared, seed_of
 from neuroforge.prompts.promote import Verdict
 from neuroforge.prompts.provenance import find_versions, run_id
@@ -32,7 +31,6 @@ class Searched:
     """A search at its end, and what it led to."""
 
     engine: PromptEvolutionEngine
-    proposer: Proposer
     evaluator: Evaluator
     winner: PromptCandidate
     verdict: Verdict
@@ -70,7 +68,7 @@ def conclude(
         findings=suggestions.findings,
         suggestions=suggestions.programs,
         contributions={name: one.gain for name, one in sorted(engine.state.credits.items())},
-        written_by_model=searched.proposer.n_written_by_model,
+        written_by_model=searched.workspace.beside.written_by_model,
         lineage=_lineage(engine, winner),
         front=engine.front(),
         ended_because=engine.state.ended_because,
@@ -100,6 +98,7 @@ def conclude_unmeasured(
         assessments=_assess_unmeasured(seed, suggestions, workspace),
         findings=suggestions.findings,
         suggestions=suggestions.programs,
+        written_by_model=workspace.beside.written_by_model,
         writers=suggestions.writers,
         **_spend(workspace),
         warnings=suggestions.warnings,

@@ -12,6 +12,7 @@ from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig
 from neuroforge.contracts.ports_experiments import ExperimentTracker
 from neuroforge.contracts.ports_prompts import PromptRegistry
 from neuroforge.errors import DataError, NeuroForgeError
+from neuroforge.prompts.delivered import NOT_REGISTERED, NOT_TRACKED
 from neuroforge.prompts.directory import CANDIDATES, EVALUATIONS, REPORT, RESULT
 from neuroforge.prompts.release import release_of_result
 from neuroforge.prompts.report import render_report
@@ -81,7 +82,7 @@ async def _register(
         entry = await registry.promote(release, config.alias)
     except NeuroForgeError as error:
         told = (
-            f"proven, but not registered: {error.message}. Nothing is lost: neuroforge prompts promote {directory} "
+            f"{NOT_REGISTERED}{error.message}. Nothing is lost: neuroforge prompts promote {directory} "
             f"--alias {config.alias}"
         )
         return _with(result, warnings=(*result.warnings, told))
@@ -97,7 +98,7 @@ async def _track(
     try:
         address = await asyncio.to_thread(tracker.track, tracked_run(result, config, files))
     except NeuroForgeError as error:
-        return _with(result, warnings=(*result.warnings, f"not tracked: {error.message}"))
+        return _with(result, warnings=(*result.warnings, f"{NOT_TRACKED}{error.message}"))
     return _with(result, tracked_at=address)
 
 

@@ -10,6 +10,7 @@ from neuroforge.contracts.prompt_progress import OptimizeProgress
 from neuroforge.contracts.prompt_runs import PromptRunStatus
 from neuroforge.datasets.items_file import dump_items
 from neuroforge.errors import ConflictError
+from neuroforge.prompts.delivered import is_undelivered
 from neuroforge.prompts.directory import RESULT
 from neuroforge.runs.queue import RunLauncher, RunQueue
 from neuroforge.runs.shelf import RunKind, RunShelf
@@ -50,6 +51,7 @@ class PromptQueue(RunQueue[PromptRunStatus]):
         self, shelf: PromptRunShelf, launcher: PromptLauncher, uploads: Uploads, now_s: Clock, turns: Turns
     ) -> None:
         super().__init__(shelf, launcher, now_s, turns)
+        self._prompt_shelf = shelf
         self._checks = launcher
         self._uploads = uploads
 
@@ -77,7 +79,7 @@ class PromptQueue(RunQueue[PromptRunStatus]):
     async def resume(self, run_id: str) -> PromptRunStatus:
         """See PromptRunDesk."""
         status = self._settled(run_id, "resumed")
-        if status.state == "done":
+        if status.state == "done" and not is_undelivered(self._prompt_shelf.result(run_id)):
             raise ConflictError(f"prompt run {run_id!r} is done: read its result, or start another")
         return self._queue(status, "run")
 

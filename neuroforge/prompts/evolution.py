@@ -31,6 +31,8 @@ from neuroforge.storage.files import write_whole
 
 N_FAILURES = 3
 """Wrong answers that a model is shown, to reflect on."""
+SLOWER = 1.5
+"""Times the mean call of a search that one of selection and test takes: prompts that win mostly show more examples."""
 TIME_IS_UP = "the budget of time is used up"
 
 State = TypeVar("State", bound=EvolutionState)
@@ -118,7 +120,7 @@ class Evolution:
         n_kept = (N_FINALISTS + 1) * len(self._prepared.splits["selection"]) + 2 * len(self._prepared.splits["test"])
         told = [one for one in state.evaluations if one.latency_s > 0]
         call_s = float(np.mean([one.latency_s for one in told])) / self._evaluator.concurrency if told else 0.0
-        return max(0.0, limit_s - n_kept * call_s - self._workspace.watch.elapsed_s)
+        return max(0.0, limit_s - n_kept * SLOWER * call_s - self._workspace.watch.elapsed_s)
 
     def _check_labels(self, teller: ProgressTeller) -> None:
         """Once, when the seed has been through the first block."""

@@ -3,7 +3,8 @@
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Protocol
 
 from neuroforge.contracts.answers import content_of
 from neuroforge.contracts.optimize import Finding
@@ -30,16 +31,22 @@ Failure = tuple[str, str, str]
 """Question, what the model said, what was right."""
 
 
+class NotingModels(Models, Protocol):
+    """`Models` that also keep who wrote what."""
+
+    def note_written(self, model_id: str, task: str, place: int) -> None:
+        """Note that the model's text for the task, its `place`th try, is of use; noted again it counts once."""
+        ...
+
+
 @dataclass
 class Proposer:
     """`search.Proposes` over the fleet: each wish goes to the next of the models."""
 
-    client: Models
+    client: NotingModels
     model_ids: Sequence[str]
     failures_of: Callable[[str], Sequence[Failure]]
     """Of a candidate, by its id."""
-    n_written_by_model: dict[str, int] = field(default_factory=dict)
-    """Instructions of use."""
 
     async def propose(self, wish: Wish, parents: tuple[PromptCandidate, ...]) -> PromptProgram | None:
         """As Proposes.propose."""
@@ -69,7 +76,7 @@ class Proposer:
         instruction = read_instruction(text, base.instruction)
         if instruction is None:
             return None
-        self.n_written_by_model[model_id] = self.n_written_by_model.get(model_id, 0) + 1
+        self.client.note_written(model_id, task, place)
         return PromptProgram(**{**dict(base), "instruction": instruction})
 
     async def _ask(self, task: str, model_id: str, seed: int) -> str:

@@ -18,13 +18,14 @@ from neuroforge.prompts.deliver import Outlets, deliver, read_result
 from neuroforge.prompts.directory import RESULT, claim
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution import Evolution
+from neuroforge.prompts.in_time import Deadline, Proving, suggest_in_time
 from neuroforge.prompts.plan import Contestants, plan_run
-from neuroforge.prompts.prepare import Prepared, prepare, seed_of
+from neuroforge.prompts.prepare import Prepared, prepare
 from neuroforge.prompts.progress import ProgressTeller
-from neuroforge.prompts.prove import prove_winner, select_winner, tell_level
+from neuroforge.prompts.prove import tell_level
 from neuroforge.prompts.reporting.view import Finished
 from neuroforge.prompts.search import SearchDriver, search
-from neuroforge.prompts.suggest import Suggestions, suggest
+from neuroforge.prompts.suggest import Suggestions
 from neuroforge.prompts.tables import list_measured
 from neuroforge.prompts.workspace import Workspace, open_workspace
 from neuroforge.storage.files import write_whole
@@ -96,8 +97,8 @@ class PromptEngineeringCore:
         before = read_result(workspace.directory)
         teller = ProgressTeller(config.budget, plan.n_test_calls, workspace, self.on_progress)
         teller.enter("suggesting")
-        seed, items = seed_of(config), () if prepared is None else tuple(prepared.by_id.values())
-        suggestions = await suggest(config, seed, items, workspace.beside, self.contestants.others)
+        deadline = Deadline(config.budget.max_duration, workspace.watch)
+        suggestions = await suggest_in_time(config, prepared, workspace.beside, self.contestants.others, deadline)
         teller.warnings += (*suggestions.warnings, *workspace.earlier.warnings)
         if prepared is None:
             result = conclude_unmeasured(config, plan, suggestions, workspace)
@@ -128,13 +129,11 @@ class PromptEngineeringCore:
         evolution = Evolution(config, prepared, suggestions, workspace, evaluator)
         teller.enter("searching")
         await evolution.run(self.drive, teller)
-        teller.enter("selecting")
-        winner = await select_winner(evolution.engine, evaluator, prepared)
-        teller.enter("testing")
-        verdict = await prove_winner(config, winner, evaluator, prepared, self._attempts(workspace.directory))
+        deadline = Deadline(config.budget.max_duration, workspace.watch)
+        proving = Proving(config, prepared, self._attempts(workspace.directory), deadline)
+        winner, verdict = await proving.prove(evolution.engine, evaluator, teller.enter)
         return Searched(
             evolution.engine,
-            evolution.proposer,
             evaluator,
             winner,
             verdict,

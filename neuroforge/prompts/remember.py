@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ class BesideCall(Contract):
     n_prompt_tokens: int = 0
     n_completion_tokens: int = 0
     cost_usd: float = 0.0
+    written_by: str | None = None
+    """Model that wrote something of use, which this line notes: it is no call, and has no answer."""
 
 
 _LINES = LineKind(BesideCall, "call", "use another directory")
@@ -57,6 +60,17 @@ class RememberingModels:
     def spent(self) -> Spent:
         """On all of them, those of earlier processes too."""
         return spent_on(self._calls.values())
+
+    @property
+    def written_by_model(self) -> dict[str, int]:
+        """Texts of use that each model wrote, in earlier processes too."""
+        return dict(sorted(Counter(one.written_by for one in self._calls.values() if one.written_by).items()))
+
+    def note_written(self, model_id: str, task: str, place: int) -> None:
+        """See improve.NotingModels."""
+        key = _key(["written", model_id, task, place])
+        if key not in self._calls:
+            self._keep(BesideCall(key=key, answer={}, n_calls=0, written_by=model_id))
 
     async def chat(self, messages: Any, model: str, **options: Any) -> JsonObject:
         """See Models."""
@@ -88,7 +102,7 @@ class RememberingModels:
     async def _remembered(
         self, parts: list[Any], model: str, ask: Callable[[], Awaitable[tuple[JsonObject, int, int]]]
     ) -> JsonObject:
-        key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+        key = _key(parts)
         if key not in self._calls:
             answer, n_prompt, n_completion = await ask()
             call = BesideCall(
@@ -98,6 +112,13 @@ class RememberingModels:
                 n_completion_tokens=n_completion,
                 cost_usd=self._price_by_model.get(model, Price()).cost_usd(n_prompt, n_completion),
             )
-            self._log.append(call.model_dump_json().encode())
-            self._calls[key] = call
+            self._keep(call)
         return self._calls[key].answer
+
+    def _keep(self, call: BesideCall) -> None:
+        self._log.append(call.model_dump_json().encode())
+        self._calls[call.key] = call
+
+
+def _key(parts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

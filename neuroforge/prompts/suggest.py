@@ -8,7 +8,7 @@ from neuroforge.contracts.optimize import Finding, OptimizeConfig
 from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.prompts.analyse import analyse_by_models, analyse_by_rules
 from neuroforge.prompts.ask import Models
-from neuroforge.prompts.improve import Proposer, find_writers
+from neuroforge.prompts.improve import NotingModels, Proposer, find_writers
 from neuroforge.prompts.program import program_id
 from neuroforge.prompts.space import kind_of
 from neuroforge.prompts.validate import validate
@@ -27,7 +27,11 @@ class Suggestions(NamedTuple):
 
 
 async def suggest(
-    config: OptimizeConfig, seed: PromptProgram, items: Sequence[DatasetItem], client: Models, others: Sequence[str]
+    config: OptimizeConfig,
+    seed: PromptProgram,
+    items: Sequence[DatasetItem],
+    client: NotingModels,
+    others: Sequence[str],
 ) -> Suggestions:
     """Return findings by rules and by models, and improvements of the seed; without the analysis only rules speak.
 
@@ -50,7 +54,11 @@ async def _writers(config: OptimizeConfig, client: Models, others: Sequence[str]
 
 
 async def _improve(
-    seed: PromptProgram, findings: Sequence[Finding], writers: Sequence[str], client: Models, others: Sequence[str]
+    seed: PromptProgram,
+    findings: Sequence[Finding],
+    writers: Sequence[str],
+    client: NotingModels,
+    others: Sequence[str],
 ) -> tuple[PromptProgram, ...]:
     """What models write against the worst findings, as far as models agree that it is the same task."""
     proposer = Proposer(client, writers, lambda _candidate: ())

@@ -20,6 +20,7 @@ class FakeModels:
     errors: list[Exception] = field(default_factory=list)
     """Raised first, one a call."""
     asked: list[dict[str, Any]] = field(default_factory=list)
+    written: list[tuple[str, int]] = field(default_factory=list)
     n_at_once: int = 0
     n_peak: int = 0
 
@@ -39,6 +40,9 @@ class FakeModels:
         text = "\n".join(one["content"] for one in prompt)
         scores = tuple(LabelScore(label=one, logprob=self.logprobs(text, one), n_tokens=1) for one in labels)
         return LabelLogprobs(scores=scores, n_prompt_tokens=10)
+
+    def note_written(self, model_id: str, task: str, place: int) -> None:
+        self.written.append((model_id, place))
 
     async def _pass(self) -> None:
         if self.errors:

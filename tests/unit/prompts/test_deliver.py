@@ -12,6 +12,7 @@ from neuroforge.contracts.optimize import OptimizationResult
 from neuroforge.contracts.prompts import PromptEntry, PromptRelease
 from neuroforge.errors import StorageError
 from neuroforge.prompts.deliver import Outlets, read_result
+from neuroforge.prompts.delivered import is_undelivered
 from neuroforge.prompts.directory import CANDIDATES, EVALUATIONS, REPORT
 from neuroforge.prompts.program import program_id
 from tests.unit.prompts.fakes import FakeModels
@@ -87,6 +88,7 @@ async def test_a_registry_that_fails_loses_nothing_and_the_result_says_what_to_d
     assert found.registered is None
     assert f"MLflow at x did not take it. Nothing is lost: neuroforge prompts promote {tmp_path}" in found.warnings[-1]
     assert read_result(tmp_path) == found
+    assert is_undelivered(found)
     assert (tmp_path / REPORT).exists()
 
 
@@ -100,6 +102,7 @@ async def test_the_next_start_registers_what_could_not_be_and_nothing_twice(tmp_
     assert len(registry.asked) == len(tracker.runs) == 1
     assert found.registered is not None
     assert found.warnings == ()
+    assert not is_undelivered(found)
 
 
 async def test_one_run_is_tracked_with_aggregates_and_the_winner(tmp_path: Path) -> None:

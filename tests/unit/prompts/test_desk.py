@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.optimize import OptimizeConfig, OptimizePlan
+from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.runs import RunEnd
 from neuroforge.datasets.items_file import digest_of, dump_items
 from neuroforge.errors import ConflictError, DataError
@@ -47,6 +47,9 @@ class Bench:
     async def end(self, run_id: str, end: RunEnd = DONE) -> None:
         self.launcher.processes[run_id].end.set_result(end)
         await settle()
+
+    def write(self, run_id: str, result: OptimizationResult) -> None:
+        (self.shelf.directory(run_id) / "result.json").write_text(result.model_dump_json())
 
     def state(self, run_id: str) -> str:
         return self.shelf.find(run_id).state
@@ -106,8 +109,19 @@ async def test_a_lost_process_interrupts_its_run_which_then_resumes(bench: Bench
     assert (bench.state(found), bench.launcher.launched) == ("running", [(found, "run"), (found, "run")])
 
 
+@pytest.mark.parametrize("warning", ["proven, but not registered: MLflow is down", "not tracked: MLflow is down"])
+async def test_a_run_that_is_done_resumes_to_register_and_track_what_it_could_not(bench: Bench, warning: str) -> None:
+    found = await bench.start()
+    bench.write(found, OptimizationResult(**{**dict(RESULT), "warnings": (warning,)}))
+    await bench.end(found)
+    await bench.queue.resume(found)
+    await settle()
+    assert (bench.state(found), bench.launcher.launched) == ("running", [(found, "run"), (found, "run")])
+
+
 async def test_a_run_that_is_done_does_not_resume(bench: Bench) -> None:
     found = await bench.start()
+    bench.write(found, OptimizationResult(**{**dict(RESULT), "warnings": ("proven, but it cannot be registered: x",)}))
     await bench.end(found)
     with pytest.raises(ConflictError, match="is done: read its result"):
         await bench.queue.resume(found)
@@ -124,7 +138,7 @@ async def test_a_result_is_read_once_it_is_there(bench: Bench) -> None:
     found = await bench.start()
     with pytest.raises(ConflictError, match=r"no result\.json yet: it is running"):
         bench.shelf.result(found)
-    (bench.shelf.directory(found) / "result.json").write_text(RESULT.model_dump_json())
+    bench.write(found, RESULT)
     assert bench.shelf.result(found) == RESULT
 
 

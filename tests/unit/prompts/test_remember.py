@@ -35,6 +35,16 @@ async def test_the_same_is_asked_once_over_all_starts_and_paid_once(tmp_path: Pa
     assert spent == Spent(2, 20, 2, 24.0)
 
 
+def test_who_wrote_what_is_counted_once_over_all_starts_and_costs_nothing(tmp_path: Path) -> None:
+    for places in ((0, 1), (1, 2)):
+        one = remembering(FakeModels(), tmp_path)
+        for place in places:
+            one.note_written("m", "Rewrite this.", place)
+        one.close()
+
+    assert (one.written_by_model, one.spent) == ({"m": 3}, Spent())
+
+
 async def test_another_seed_is_another_call(tmp_path: Path) -> None:
     models = FakeModels()
     one = remembering(models, tmp_path)
