@@ -26,9 +26,9 @@ class ExperimentsHandle:
         """See ExperimentRuns."""
         return await call(self._actor.estimate.remote(config), WHO, SLOW_TIMEOUT_S)
 
-    async def start(self, config: ExperimentConfig) -> ExperimentStatus:
+    async def start(self, config: ExperimentConfig, key: str | None = None) -> ExperimentStatus:
         """See ExperimentRuns."""
-        return await call(self._actor.start.remote(config, new_start_key()), WHO, SLOW_TIMEOUT_S)
+        return await call(self._actor.start.remote(config, key or new_start_key()), WHO, SLOW_TIMEOUT_S)
 
     async def status(self, experiment_id: str) -> ExperimentStatus:
         """See ExperimentRuns."""

@@ -21,9 +21,9 @@ class PromptRunsHandle:
         """See PromptRunDesk."""
         return await call(self._actor.plan_prompt.remote(config), WHO, SLOW_TIMEOUT_S)
 
-    async def start(self, config: OptimizeConfig) -> PromptRunStatus:
+    async def start(self, config: OptimizeConfig, key: str | None = None) -> PromptRunStatus:
         """See PromptRunDesk."""
-        return await call(self._actor.start_prompt.remote(config, new_start_key()), WHO, SLOW_TIMEOUT_S)
+        return await call(self._actor.start_prompt.remote(config, key or new_start_key()), WHO, SLOW_TIMEOUT_S)
 
     async def status(self, run_id: str) -> PromptRunStatus:
         """See PromptRunDesk."""

@@ -4,8 +4,8 @@
 
 Runs anywhere that reaches the gateway (`--url`, NEUROFORGE_URL; NEUROFORGE_API_KEY of scope admin), in a Ray job or
 not. The work is the server's: the matrix runs on Ray Data beside the head, and a job that is stopped stops it, so that
-it can be resumed. A stop while the experiment is being started waits until it has an id; a job that is killed before
-that leaves it to the server, where `neuroforge experiment list` shows it.
+it can be resumed. A stop while the experiment is being started waits until it has an id. A job that is killed leaves
+it to the server; the key that it printed before (`--key KEY`) finds it again, at whatever moment that was, and goes on.
 Exit status 0: done; 4: a gate does not hold; 3: cells are open still; 1: it could not start.
 """
 
@@ -20,6 +20,7 @@ from cluster.cli.experiment_progress import ProgressLine, print_estimate
 from cluster.cli.experiment_results import print_analysis
 from cluster.cli.experiment_run import GATE_FAILED, INCOMPLETE
 from neuroforge.client import Client
+from neuroforge.contracts.runs import new_start_key
 from neuroforge.errors import ConflictError, NeuroForgeError
 from neuroforge.experiments import Experiment
 from neuroforge.experiments.experiment_file import read_experiment
@@ -36,7 +37,7 @@ def main() -> int:
         with neuroforge.connect(options.url) as client:
             client.wait_ready(options.wait_s)
             print_estimate(client.experiments.estimate(experiment))
-            return _run(client, experiment, stop, options.report)
+            return _run(client, experiment, stop, options)
     except NeuroForgeError as error:
         print(f"error: {error.message}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -67,19 +68,29 @@ class _Stop:
             raise KeyboardInterrupt
 
 
-def _run(client: Client, experiment: Experiment, stop: _Stop, report: Path | None) -> int:
+def _run(client: Client, experiment: Experiment, stop: _Stop, options: argparse.Namespace) -> int:
+    key = options.key or new_start_key()
+    print(f"start key: {key}", file=sys.stderr, flush=True)
     stop.hold()
-    experiment_id = client.experiments.start(experiment).id
+    experiment_id = _start(client, experiment, key)
     print(experiment_id, flush=True)
     line = ProgressLine()
     try:
         stop.release()
         client.experiments.wait(experiment_id, line.show)
         line.close()
-        return _tell(client, experiment_id, report)
+        return _tell(client, experiment_id, options.report)
     except KeyboardInterrupt:
         _cancel(client, experiment_id)
         return INCOMPLETE
+
+
+def _start(client: Client, experiment: Experiment, key: str) -> str:
+    """Return the id of the experiment that the key began, or begins now; one that was stopped goes on."""
+    started = client.experiments.start(experiment, key)
+    if started.state in ("cancelled", "failed"):
+        client.experiments.resume(started.id)
+    return started.id
 
 
 def _tell(client: Client, experiment_id: str, report: Path | None) -> int:
@@ -106,6 +117,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("file", type=Path, help="experiment as YAML: name, models, datasets, prompts, metrics, ...")
     parser.add_argument("--gate", action="append", default=[], help="`model_b >= model_a - 0.02`; repeatable")
     parser.add_argument("--report", type=Path, help="where to write the report, .html or .md")
+    parser.add_argument(
+        "--key", help="what an earlier, killed job printed as its start key: goes on with its experiment"
+    )
     parser.add_argument("--url", help="the gateway; default: NEUROFORGE_URL, else the server on this machine")
     parser.add_argument("--wait-s", type=float, default=120.0, help="how long to wait until the fleet is ready")
     return parser.parse_args()

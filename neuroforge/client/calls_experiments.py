@@ -21,9 +21,14 @@ def estimate(config: ExperimentConfig) -> Call[CostEstimate]:
     return Call("POST", f"{PATH}/estimate", as_contract(CostEstimate), _told(config))
 
 
-def start(config: ExperimentConfig) -> Call[ExperimentStatus]:
+def start(config: ExperimentConfig, key: str | None = None) -> Call[ExperimentStatus]:
     """POST /admin/v1/experiments."""
-    return Call("POST", PATH, _STATUS, _told(config))
+    return Call("POST", with_key(PATH, key), _STATUS, _told(config))
+
+
+def with_key(path: str, key: str | None) -> str:
+    """Return the path that starts a run under a key of the caller's."""
+    return path if key is None else f"{path}?{urlencode({'start_key': key})}"
 
 
 def status(experiment_id: str) -> Call[ExperimentStatus]:

@@ -3,6 +3,7 @@
 from urllib.parse import urlencode
 
 from neuroforge.client.calls import Call, as_contract, as_contracts, quoted
+from neuroforge.client.calls_experiments import with_key
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.prompt_runs import PromptRunStatus
@@ -16,9 +17,9 @@ def plan(config: OptimizeConfig) -> Call[OptimizePlan]:
     return Call("POST", f"{PATH}/plan", as_contract(OptimizePlan), _told(config))
 
 
-def start(config: OptimizeConfig) -> Call[PromptRunStatus]:
+def start(config: OptimizeConfig, key: str | None = None) -> Call[PromptRunStatus]:
     """POST /admin/v1/prompt-runs."""
-    return Call("POST", PATH, _STATUS, _told(config))
+    return Call("POST", with_key(PATH, key), _STATUS, _told(config))
 
 
 def status(run_id: str) -> Call[PromptRunStatus]:

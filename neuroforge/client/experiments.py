@@ -36,10 +36,17 @@ class Experiments(Runs):
         """
         return self.outcome(self.wait(self.start(experiment).id, on_progress).id)
 
-    def start(self, experiment: Described | ExperimentConfig) -> ExperimentStatus:
-        """Upload what it needs, check it and queue it; returns at once. Raises as `run`."""
+    def start(self, experiment: Described | ExperimentConfig, key: str | None = None) -> ExperimentStatus:
+        """Upload what it needs, check it and queue it; returns at once.
+
+        Args:
+            key: From `contracts.runs.new_start_key`, kept before the call: whoever starts the same with it again finds
+                this run, whatever became of the call, and goes on with it if it was interrupted.
+        Raises:
+            RequestError, DataError, ModelNotFound: As `run`. ConflictError: The key began another experiment.
+        """
         self._upload(uploads_of(experiment))
-        return self._sent(calls.start(config_of(experiment)))
+        return self._sent(calls.start(config_of(experiment), key))
 
     def estimate(self, experiment: Described | ExperimentConfig) -> CostEstimate:
         """What it would take; calls no model. Raises as `run`."""

@@ -34,10 +34,10 @@ class AsyncExperiments(AsyncRuns):
         started = await self.start(experiment)
         return await self.outcome((await self.wait(started.id, on_progress)).id)
 
-    async def start(self, experiment: Described | ExperimentConfig) -> ExperimentStatus:
+    async def start(self, experiment: Described | ExperimentConfig, key: str | None = None) -> ExperimentStatus:
         """As the blocking client."""
         await self._upload(uploads_of(experiment))
-        return await self._sent(calls.start(config_of(experiment)))
+        return await self._sent(calls.start(config_of(experiment), key))
 
     async def estimate(self, experiment: Described | ExperimentConfig) -> CostEstimate:
         """As the blocking client."""

@@ -20,15 +20,19 @@ _BAD = frozenset({"failed", "cancelled", "interrupted"})
 class PromptRuns(Runs):
     """The blocking client's part."""
 
-    def start(self, config: OptimizeConfig) -> PromptRunStatus:
+    def start(self, config: OptimizeConfig, key: str | None = None) -> PromptRunStatus:
         """Upload its examples if they lie here, check it and queue it; returns at once.
 
+        Args:
+            key: From `contracts.runs.new_start_key`, kept before the call: whoever starts the same with it again finds
+                this run, whatever became of the call, and goes on with it if it was interrupted.
         Raises:
             DataError, ModelNotFound: It cannot run; says why. Nothing was spent.
+            ConflictError: The key began another run.
         """
         sent, uploads = _sent_form(config)
         self._upload(uploads)
-        return self._sent(calls.start(sent))
+        return self._sent(calls.start(sent, key))
 
     def plan(self, config: OptimizeConfig) -> OptimizePlan:
         """What it would take; asks no model. Raises as `start`."""
@@ -87,11 +91,11 @@ class PromptRuns(Runs):
 class AsyncPromptRuns(AsyncRuns):
     """The async client's part."""
 
-    async def start(self, config: OptimizeConfig) -> PromptRunStatus:
+    async def start(self, config: OptimizeConfig, key: str | None = None) -> PromptRunStatus:
         """As the blocking client."""
         sent, uploads = _sent_form(config)
         await self._upload(uploads)
-        return await self._sent(calls.start(sent))
+        return await self._sent(calls.start(sent, key))
 
     async def plan(self, config: OptimizeConfig) -> OptimizePlan:
         """As the blocking client."""

@@ -27,8 +27,14 @@ class ExperimentRuns(Protocol):
         """What it would take; nothing is called. Raises RequestError, DataError, ModelNotFound: it cannot run."""
         ...
 
-    async def start(self, config: ExperimentConfig) -> ExperimentStatus:
-        """Check as `estimate`, then queue it."""
+    async def start(self, config: ExperimentConfig, key: str | None = None) -> ExperimentStatus:
+        """Check as `estimate`, then queue it.
+
+        Args:
+            key: From `new_start_key`: the same again begins no other run, and goes on with one that was interrupted.
+        Raises:
+            ConflictError: That key began an experiment with another configuration.
+        """
         ...
 
     async def status(self, experiment_id: str) -> ExperimentStatus:

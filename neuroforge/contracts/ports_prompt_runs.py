@@ -18,8 +18,14 @@ class PromptRunDesk(Protocol):
         """
         ...
 
-    async def start(self, config: OptimizeConfig) -> PromptRunStatus:
-        """Check as `plan`, then queue it."""
+    async def start(self, config: OptimizeConfig, key: str | None = None) -> PromptRunStatus:
+        """Check as `plan`, then queue it.
+
+        Args:
+            key: From `new_start_key`: the same again begins no other run, and goes on with one that was interrupted.
+        Raises:
+            ConflictError: That key began a run with another configuration.
+        """
         ...
 
     async def status(self, run_id: str) -> PromptRunStatus:

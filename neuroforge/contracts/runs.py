@@ -8,6 +8,8 @@ from pydantic import Field
 from neuroforge.contracts.base import Contract
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+START_KEY = r"^[0-9a-f]{8,32}$"
+"""What callers may take as the key of a start."""
 MAX_ITEM_PARTS = 4096
 
 RunState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
@@ -17,7 +19,10 @@ RunAction = Literal["run", "rescore"]
 
 
 def new_start_key() -> str:
-    """Return what tells one start of a run from another; the run's id ends with it."""
+    """Return what tells one start of a run from another; the run's id ends with it.
+
+    Who makes it before the call, and keeps it, finds the run again whatever became of the call.
+    """
     return secrets.token_hex(4)
 
 

@@ -56,7 +56,7 @@ class ExperimentQueue(RunQueue[ExperimentStatus]):
                 rerun_of=rerun_of,
             )
 
-        return await self._begun(make, key)
+        return await self._begun(make, lambda begun: begun.config == config, key)
 
     async def resume(self, run_id: str) -> ExperimentStatus:
         """See ExperimentRuns."""

@@ -1,9 +1,9 @@
 """/admin/v1: status and the fleet, for callers with the scope admin. Answers are the contracts as JSON."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
@@ -11,6 +11,7 @@ from neuroforge.contracts.base import Contract, JsonObject
 from neuroforge.contracts.fleet import ApplyRequest, FleetDiff
 from neuroforge.contracts.gateway import GatewayStatus
 from neuroforge.contracts.models import ModelSpec, ModelStatus, ReplicaRange
+from neuroforge.contracts.runs import START_KEY
 from neuroforge.errors import RequestError
 from neuroforge.gateway.body import parse_contract, read_body
 from neuroforge.gateway.call import Call, call_of
@@ -19,6 +20,8 @@ from neuroforge.gateway.listing import missing_parts
 from neuroforge.gateway.parts import GatewayParts
 
 PREFIX = "/admin/v1"
+StartKey = Annotated[str | None, Query(pattern=START_KEY, description="The same again starts no other run.")]
+"""Of whoever starts a long run: makes finding it again independent of the answer to this request."""
 C = TypeVar("C", bound=Contract)
 
 

@@ -9,7 +9,7 @@ from neuroforge.contracts.experiment_desk import RerunRequest
 from neuroforge.contracts.experiments import CostEstimate, ExperimentConfig, ExperimentStatus
 from neuroforge.contracts.ports_experiments import ExperimentsDesk
 from neuroforge.errors import EngineUnavailable
-from neuroforge.gateway.admin import PREFIX, admit_admin, body_schema, many, one, read_contract, read_optional
+from neuroforge.gateway.admin import PREFIX, StartKey, admit_admin, body_schema, many, one, read_contract, read_optional
 from neuroforge.gateway.admin_experiments_data import add_results, add_uploads
 from neuroforge.gateway.desk import Desk
 from neuroforge.gateway.parts import GatewayParts
@@ -38,9 +38,9 @@ def experiments_router(parts: GatewayParts, desk: Desk) -> APIRouter:
         responses={202: _STATUS},
         openapi_extra=body_schema(ExperimentConfig),
     )
-    async def start(request: Request) -> Response:
+    async def start(request: Request, start_key: StartKey = None) -> Response:
         call = admit_admin(desk, request, "experiment.start")
-        status = await experiments().start(await read_contract(request, call, ExperimentConfig))
+        status = await experiments().start(await read_contract(request, call, ExperimentConfig), start_key)
         call.target = status.id
         return one(status, 202)
 

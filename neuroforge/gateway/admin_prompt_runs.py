@@ -9,7 +9,7 @@ from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, Op
 from neuroforge.contracts.ports_prompt_runs import PromptRunDesk
 from neuroforge.contracts.prompt_runs import PromptRunStatus
 from neuroforge.errors import EngineUnavailable
-from neuroforge.gateway.admin import PREFIX, admit_admin, body_schema, many, one, read_contract
+from neuroforge.gateway.admin import PREFIX, StartKey, admit_admin, body_schema, many, one, read_contract
 from neuroforge.gateway.desk import Desk
 from neuroforge.gateway.files import HTML, PARQUET, stream_file
 from neuroforge.gateway.parts import GatewayParts
@@ -33,9 +33,9 @@ def prompt_runs_router(parts: GatewayParts, desk: Desk) -> APIRouter:
         responses={202: _STATUS},
         openapi_extra=body_schema(OptimizeConfig),
     )
-    async def start(request: Request) -> Response:
+    async def start(request: Request, start_key: StartKey = None) -> Response:
         call = admit_admin(desk, request, "prompt.optimize")
-        status = await _runs(parts).start(await read_contract(request, call, OptimizeConfig))
+        status = await _runs(parts).start(await read_contract(request, call, OptimizeConfig), start_key)
         call.target = status.id
         return one(status, 202)
 

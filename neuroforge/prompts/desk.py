@@ -74,7 +74,7 @@ class PromptQueue(RunQueue[PromptRunStatus]):
                 directory=str(directory),
             )
 
-        return await self._begun(make, key)
+        return await self._begun(make, lambda begun: begun.config == self._without_items(config), key)
 
     async def resume(self, run_id: str) -> PromptRunStatus:
         """See PromptRunDesk."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Generic, Protocol
+from weakref import WeakValueDictionary
 
 from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.runs import RunAction, RunEnd, RunStatus, new_start_key
@@ -67,6 +68,8 @@ class RunQueue(Generic[S]):
         self._running: dict[str, RunProcess | None] = {}
         """None while its process starts."""
         self._cancelled: set[str] = set()
+        self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """By key: checks take a while, in which the same start may come again."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def restore(self) -> None:
@@ -106,23 +109,36 @@ class RunQueue(Generic[S]):
         """Go on with what is open. Raises NotFound; ConflictError: it has not ended, or nothing is open."""
         return self._queue(self._settled(run_id, "resumed"), "run")
 
-    async def _begun(self, make: Callable[[Path, float], Awaitable[S]], key: str | None = None) -> S:
+    async def _begun(
+        self, make: Callable[[Path, float], Awaitable[S]], is_same: Callable[[S], bool], key: str | None = None
+    ) -> S:
         """Queue what `make` makes of a new directory and the time; what it refuses leaves nothing behind.
 
         Args:
+            is_same: Whether a run that the key began is what is to be started.
             key: From `new_start_key`, of one call: made again by whoever did not hear its end, it begins no other run,
-                but goes on with what a desk before this one had begun.
+                but goes on with what was interrupted.
+        Raises:
+            ConflictError: The key began a run with another configuration.
         """
         key = key or new_start_key()
-        if (begun := self._shelf.find_by_key(key)) is not None:
-            return self._queue(begun, "run") if begun.state == "interrupted" else begun
-        now_s = self._now_s()
-        directory = self._shelf.new_directory(now_s, key)
-        try:
-            return self._queue(await make(directory, now_s), "run")
-        except BaseException:
-            self._shelf.drop(directory)
-            raise
+        lock = self._starting.setdefault(key, asyncio.Lock())
+        async with lock:
+            if (begun := self._shelf.find_by_key(key)) is not None:
+                self._check(is_same(begun), begun.id)
+                return self._queue(begun, "run") if begun.state == "interrupted" else begun
+            now_s = self._now_s()
+            directory = self._shelf.new_directory(now_s, key)
+            try:
+                return self._queue(await make(directory, now_s), "run")
+            except BaseException:
+                self._shelf.drop(directory)
+                raise
+
+    def _check(self, is_same: bool, run_id: str) -> None:
+        if not is_same:
+            told = f"{self._shelf.kind.noun} {run_id!r} was started with this key and another configuration"
+            raise ConflictError(f"{told}: take another key", run_id=run_id)
 
     def _settled(self, run_id: str, what: str) -> S:
         status = self._shelf.find(run_id)

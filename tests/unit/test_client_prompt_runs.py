@@ -164,11 +164,14 @@ def test_changes_go_to_their_routes(gateway: Loopback) -> None:
     for action in ("cancel", "resume"):
         gateway.answer("POST", f"{PATH}/opt-1/{action}", body(status()))
     gateway.answer("POST", f"{PATH}/plan", body(PLAN))
+    gateway.answer("POST", PATH, body(status()))
     with Client(gateway.url) as client:
+        client.prompts.runs.start(CONFIG, "0a1b2c3d")
         client.prompts.runs.cancel("opt-1")
         client.prompts.runs.resume("opt-1")
         assert client.prompts.runs.plan(CONFIG) == PLAN
-    assert [one.path for one in gateway.received] == [f"{PATH}/opt-1/cancel", f"{PATH}/opt-1/resume", f"{PATH}/plan"]
+    asked = [f"{PATH}?start_key=0a1b2c3d", f"{PATH}/opt-1/cancel", f"{PATH}/opt-1/resume", f"{PATH}/plan"]
+    assert [one.path for one in gateway.received] == asked
 
 
 def test_a_refusal_keeps_the_servers_words(gateway: Loopback) -> None:

@@ -55,12 +55,12 @@ class FakeExperiments:
         self.calls.append(("estimate", config))
         return COST
 
-    async def start(self, config: ExperimentConfig) -> ExperimentStatus:
+    async def start(self, config: ExperimentConfig, key: str | None = None) -> ExperimentStatus:
         if self.refusal is not None:
             raise self.refusal
         if unknown := next((one for one in config.models if one not in ("small", "big")), None):
             raise ModelNotFound(f"the model {unknown!r} does not exist; known: big, small", model_id=unknown)
-        self.calls.append(("start", config))
+        self.calls.append(("start", config) if key is None else ("start", config, key))
         return status("exp-3", "queued", config=config)
 
     async def status(self, experiment_id: str) -> ExperimentStatus:

@@ -55,9 +55,9 @@ class FakePromptRuns:
         self.calls.append(("plan", config))
         return PLAN
 
-    async def start(self, config: OptimizeConfig) -> PromptRunStatus:
+    async def start(self, config: OptimizeConfig, key: str | None = None) -> PromptRunStatus:
         await self.plan(config)
-        self.calls.append(("start", config))
+        self.calls.append(("start", config) if key is None else ("start", config, key))
         return status("opt-3", "queued", config=config)
 
     async def status(self, run_id: str) -> PromptRunStatus:

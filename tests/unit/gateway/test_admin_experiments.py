@@ -30,6 +30,16 @@ async def test_an_experiment_is_started_and_audited() -> None:
     assert audited(gateway) == [("experiment.start", "exp-3")]
 
 
+async def test_the_key_of_a_start_is_its_callers() -> None:
+    gateway = Gateway()
+    async with gateway.running() as client:
+        reply = await client.post(f"{EXPERIMENTS}?start_key=0a1b2c3d", BODY)
+        refused = await client.post(f"{EXPERIMENTS}?start_key=../x", BODY)
+    assert (reply.status, refused.status) == (202, 400)
+    assert "start_key" in str(refused.json())
+    assert calls_of(gateway) == [("start", CONFIG, "0a1b2c3d")]
+
+
 async def test_an_estimate_starts_nothing_and_is_not_audited() -> None:
     gateway = Gateway()
     async with gateway.running() as client:

@@ -24,6 +24,15 @@ async def test_an_optimisation_is_started_and_audited() -> None:
     assert audited(gateway) == [("prompt.optimize", "opt-3")]
 
 
+async def test_the_key_of_a_start_is_its_callers() -> None:
+    gateway = Gateway()
+    async with gateway.running() as client:
+        reply = await client.post(f"{RUNS}?start_key=0a1b2c3d", BODY)
+    assert reply.status == 202
+    assert gateway.prompt_runs is not None
+    assert gateway.prompt_runs.calls[-1] == ("start", CONFIG, "0a1b2c3d")
+
+
 async def test_a_plan_starts_nothing_and_is_not_audited() -> None:
     gateway = Gateway()
     async with gateway.running() as client:

@@ -36,17 +36,17 @@ def stop_at(gateway: Loopback, wanted: tuple[str, str]) -> None:
     answer = gateway.next_answer
 
     def stopping(method: str, path: str) -> Answer:
-        if (method, path) == wanted:
+        if (method, path.partition("?")[0]) == wanted:
             os.kill(os.getpid(), signal.SIGTERM)
         return answer(method, path)
 
     gateway.next_answer = stopping  # type: ignore[method-assign]
 
 
-def run(gateway: Loopback, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+def run(gateway: Loopback, folder: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     path = folder / "exp.yaml"
     path.write_text(YAML)
-    monkeypatch.setattr(sys, "argv", ["run_experiment.py", str(path), "--url", gateway.url])
+    monkeypatch.setattr(sys, "argv", ["run_experiment.py", str(path), "--url", gateway.url, *words])
     return main()
 
 
@@ -84,3 +84,37 @@ def test_a_stop_before_the_start_starts_nothing(
         f"{PATH}/estimate",
         "stopped; nothing was started\n",
     )
+
+
+def keys_of(gateway: Loopback) -> list[str]:
+    """Of all starts."""
+    return [one.path.partition("start_key=")[2] for one in gateway.received if one.path.startswith(f"{PATH}?")]
+
+
+def test_the_key_of_a_start_is_told_before_it_and_finds_it_again(
+    gateway: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+    answer = gateway.next_answer
+
+    def listening(method: str, path: str) -> Answer:
+        told.append(capsys.readouterr().err) if "start_key" in path else None
+        return answer(method, path)
+
+    gateway.next_answer = listening  # type: ignore[method-assign]
+    stop_at(gateway, ("GET", f"{PATH}/exp-3"))
+    run(gateway, tmp_path, monkeypatch)
+    (key,) = keys_of(gateway)
+    assert f"start key: {key}\n" in told[0]
+    run(gateway, tmp_path, monkeypatch, "--key", key)
+    assert keys_of(gateway) == [key, key]
+
+
+def test_what_the_killed_job_had_stopped_goes_on(
+    gateway: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.answer("POST", PATH, Answer(202, status("exp-3", "cancelled").model_dump_json().encode()))
+    gateway.answer("POST", f"{PATH}/exp-3/resume", Answer(202, status("exp-3", "queued").model_dump_json().encode()))
+    stop_at(gateway, ("GET", f"{PATH}/exp-3"))
+    run(gateway, tmp_path, monkeypatch, "--key", "0a1b2c3d")
+    assert [one.path for one in gateway.received].count(f"{PATH}/exp-3/resume") == 1

@@ -1,5 +1,6 @@
 """Optimisations on the server: checked, queued beside experiments, ended, resumed."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +25,12 @@ ITEMS = tuple(
 @dataclass
 class FakeLauncher(FakeProcesses):
     refusal: Exception | None = None
+    gate: asyncio.Event | None = None
+    """Until it is set a check goes on."""
 
     async def check(self, config: OptimizeConfig) -> OptimizePlan:
+        if self.gate is not None:
+            await self.gate.wait()
         if self.refusal is not None:
             raise self.refusal
         return PLAN
@@ -146,6 +151,23 @@ async def test_the_same_start_again_begins_no_other_run(bench: Bench) -> None:
     first = await bench.queue.start(CONFIG, "0a1b2c3d")
     again = await bench.queue.start(CONFIG, "0a1b2c3d")
     assert (first.id, len(bench.shelf.everything())) == (again.id, 1)
+
+
+async def test_one_key_begins_no_two_runs_that_differ(bench: Bench) -> None:
+    config = OptimizeConfig(name="own", prompt="{{ query }}", items=ITEMS)
+    first = await bench.queue.start(config, "0a1b2c3d")
+    assert (await bench.queue.start(config, "0a1b2c3d")).id == first.id
+    with pytest.raises(ConflictError, match="with this key and another configuration: take another key"):
+        await bench.queue.start(CONFIG, "0a1b2c3d")
+
+
+async def test_the_same_start_while_the_first_is_checked_waits_for_it(bench: Bench) -> None:
+    bench.launcher.gate = asyncio.Event()
+    starts = [asyncio.create_task(bench.queue.start(CONFIG, "0a1b2c3d")) for _ in range(2)]
+    await settle()
+    bench.launcher.gate.set()
+    first, second = await asyncio.gather(*starts)
+    assert (first.id, len(bench.shelf.everything())) == (second.id, 1)
 
 
 async def test_uploads_that_runs_are_made_of_are_in_use(bench: Bench) -> None:
