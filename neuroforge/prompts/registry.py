@@ -23,7 +23,7 @@ N_TRIES = 3
 
 @dataclass(frozen=True)
 class _Unsettled:
-    """A promotion of which nobody knows whether the store has it."""
+    """A change of which nobody knows whether the store has it."""
 
     name: str
     alias: str | None
@@ -55,7 +55,13 @@ class ReleaseRegistry:
     async def rollback(self, name: str, alias: str, version: int | None = None) -> PromptEntry:
         """As PromptDesk.rollback."""
         async with self._turn:
-            entry = await self.store.rollback_prompt(name, alias, version)
+            try:
+                entry = await self.store.rollback_prompt(name, alias, version)
+            except EngineUnavailable as error:  # told again, it might take back one change more
+                self._unsettled.append(_Unsettled(name, alias, recorded=None))
+                raise EngineUnavailable(
+                    f"{error.message}. Whether {name}@{alias} was taken back is not known: see neuroforge prompts list"
+                ) from error
             if self.history is None:
                 return entry
             try:
@@ -113,7 +119,7 @@ class ReleaseRegistry:
             ) from error
 
     async def _settle(self) -> None:
-        """Put MLflow right for promotions whose end nobody heard.
+        """Put MLflow right for changes whose end nobody heard.
 
         Raises:
             EngineUnavailable: The store is silent still. StorageError: MLflow is down.

@@ -21,7 +21,7 @@ class Store:
     prompts: SqlPrompts
     error: Exception | None = None
     n_silent: int = 0
-    """Promotions that come through, but whose answer gets lost."""
+    """Changes that come through, but whose answer gets lost."""
     n_lost: int = 0
     """Promotions after those that do not come through, without an answer either."""
 
@@ -41,6 +41,10 @@ class Store:
         return self.prompts.promote_prompt(name, promotion)
 
     async def rollback_prompt(self, name: str, alias: str, version: int | None = None) -> PromptEntry:
+        if self.n_silent:
+            self.n_silent -= 1
+            self.prompts.rollback_prompt(name, alias, version)
+            raise EngineUnavailable("the state actor does not answer")
         return self.prompts.rollback_prompt(name, alias, version)
 
 
@@ -272,3 +276,16 @@ async def test_a_shadow_that_a_silent_store_has_not_kept_leaves_no_trace(
         await registry.promote("p", new("2", shadow_share=0.5))
     await registry.promote("p", new("1"))
     assert (list(history.versions), history.aliases) == (["prompts:/p/1"], {("p", "production"): "prompts:/p/1"})
+
+
+async def test_a_rollback_of_which_a_silent_store_did_not_tell_is_made_up_for_in_mlflow(
+    registry: ReleaseRegistry, store: Store, history: History
+) -> None:
+    await registry.promote("p", new("1"))
+    await registry.promote("p", new("2"))
+    store.n_silent = 1
+    with pytest.raises(EngineUnavailable, match="was taken back is not known: see neuroforge prompts list"):
+        await registry.rollback("p", "production")
+    assert served(store) == {"production": 1}
+    await registry.promote("p", new("1"))
+    assert history.aliases == {("p", "production"): "prompts:/p/1"}
