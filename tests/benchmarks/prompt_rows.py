@@ -1,9 +1,17 @@
 """One run of one method on one task, as it is kept, and reading them back."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+BY_REPLIES = ("seed prompt", "NeuroForge")
+"""Methods of ours whose programs are tested a second time, by what the model writes: peers are tested so only."""
+
+
+def replied(method: str) -> str:
+    """Return the name under which the second test of a method's program is kept."""
+    return f"{method}, by replies"
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,7 @@ class Row:
     n_test_tokens: int
     """Prompt tokens of the whole test: what the found prompt costs to serve."""
     seconds: float
-    """Of the search, on whatever else the machine was doing."""
+    """Of the search, on whatever else the machine was doing; of peers with the test and their process's start."""
     program: dict[str, Any]
 
     @property
@@ -38,3 +46,10 @@ def read_rows(directory: Path) -> list[Row]:
         for path in sorted(directory.glob("*.jsonl"))
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
+
+
+def append_row(directory: Path, row: Row) -> None:
+    """Add a row to its task's file, in one piece: another process may add its own."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / f"{row.task}.jsonl").open("ab", buffering=0) as file:
+        file.write(json.dumps(asdict(row)).encode() + b"\n")

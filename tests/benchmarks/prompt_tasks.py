@@ -149,3 +149,5 @@ TASKS: dict[str, Callable[[Path], PromptTask]] = {
     "mmlu": _mmlu,
 }
 """The first three first: one of each kind but multiple choice."""
+PEER_TASKS = ("clinc-domains", "sentiment")
+"""On which the peers run too: they take minutes a run."""

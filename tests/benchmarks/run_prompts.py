@@ -14,9 +14,7 @@ DRIVERS: dict[str, Driver] = {
     "racing": lambda given: prompt_racing.run(given.data),
     "false_promotion": lambda _given: prompt_nulls.run(),
     "structure": lambda _given: prompt_structures.run(),
-    "field": lambda given: prompt_field.run(
-        given.data, prompt_field.Wanted(given.task, None if given.limit_minutes is None else 60 * given.limit_minutes)
-    ),
+    "field": lambda given: prompt_field.run(given.data, _wanted(given)),
 }
 
 
@@ -26,12 +24,18 @@ def main(words: list[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="name", help=f"any of: {', '.join(DRIVERS)}")
     parser.add_argument("--data", type=Path, help="directory of the public task sets; without it those of registries")
     parser.add_argument("--task", action="append", default=[], help="field: only this one; may be repeated")
+    parser.add_argument("--method", action="append", default=[], help="field: only this one; may be repeated")
     parser.add_argument("--limit-minutes", type=float, help="field: begin no run after so long; the next call goes on")
     given = parser.parse_args(words)
     check_names(parser, given.names, DRIVERS)
     if given.data is not None and not given.data.is_dir():
         parser.error(f"--data {given.data}: no such directory")
     return run_all(given.names or DRIVERS, lambda name: DRIVERS[name](given))
+
+
+def _wanted(given: argparse.Namespace) -> prompt_field.Wanted:
+    limit_s = None if given.limit_minutes is None else 60 * given.limit_minutes
+    return prompt_field.Wanted(given.task, given.method, limit_s)
 
 
 if __name__ == "__main__":
