@@ -77,9 +77,11 @@ async def _add_rows(store: AssetStore, tasks: Sequence[PromptTask], wanted: Want
     begun_s = time.monotonic()
     task_by_name = {one.name: one for one in tasks}
     async with local_model(store, MODEL_ID) as model, serving_model(model.engine) as served:
-        for name, method, seed in missing(read_rows(DIRECTORY), list(task_by_name), wanted):
+        # Read anew each time: another call may have added rows.
+        while (found := next(missing(read_rows(DIRECTORY), list(task_by_name), wanted), None)) is not None:
             if wanted.limit_s is not None and time.monotonic() - begun_s > wanted.limit_s:
                 return
+            name, method, seed = found
             task = task_by_name[name]
             if method in PEERS:
                 _keep(await peer_row(served, task, method, seed, N_CALLS))

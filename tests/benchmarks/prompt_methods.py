@@ -26,6 +26,7 @@ from neuroforge.prompts.pipeline import PromptEngineeringCore
 from neuroforge.prompts.plan import Contestants
 from neuroforge.prompts.program import program_of_text
 from neuroforge.prompts.results import RESULTS, ResultLog
+from neuroforge.prompts.slots import COUNT, NEAREST
 from neuroforge.prompts.space import PromptSpace, build_space
 from tests.benchmarks.prompt_model import LocalModel
 from tests.benchmarks.prompt_tasks import PromptTask
@@ -76,7 +77,14 @@ class Bench:
     @property
     def space(self) -> PromptSpace:
         """The space that the optimiser searches."""
-        return build_space(self.seed_program, self.task.train, MAX_DEMONSTRATIONS)
+        return build_space(self.seed_program, self.task.train, MAX_DEMONSTRATIONS, self.examples)
+
+    @property
+    def examples(self) -> tuple[Demonstration, ...]:
+        """The training items as what a prompt may show."""
+        return tuple(
+            Demonstration(question=one.query, answer=one.references[0], item_id=one.id) for one in self.task.train
+        )
 
 
 Method = Callable[[Bench, int], Awaitable[Found]]
@@ -178,7 +186,8 @@ async def _best(bench: Bench, programs: Sequence[PromptProgram], n_items: int, s
 
 def _draw(bench: Bench, rng: np.random.Generator) -> PromptProgram:
     values = {slot.name: slot.choices[int(rng.integers(len(slot.choices)))] for slot in bench.space.slots}
-    shown = [bench.task.train[int(place)] for place in rng.permutation(len(bench.task.train))]
-    examples = [Demonstration(question=one.query, answer=one.references[0], item_id=one.id) for one in shown]
-    program = bench.space.write(bench.seed_program, {**values, "n_demonstrations": 0})
-    return PromptProgram(**{**dict(program), "demonstrations": tuple(examples[: values["n_demonstrations"]])})
+    shown = [bench.examples[int(place)] for place in rng.permutation(len(bench.examples))[: values[COUNT]]]
+    program = bench.space.write(bench.seed_program, values)
+    if values[NEAREST] is not None:
+        return program
+    return PromptProgram(**{**dict(program), "demonstrations": tuple(shown)})
