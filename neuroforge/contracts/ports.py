@@ -3,85 +3,15 @@
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Protocol
 
-from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest, LabelLogprobs, LabelRequest, PromptText, TokenCount
 from neuroforge.contracts.fleet import ActivityReport, ApplyRequest, FleetDiff
-from neuroforge.contracts.keys import (
-    ApiKey,
-    AuditEvent,
-    AuditRecord,
-    AuditVerdict,
-    AuthSnapshot,
-    CreatedKey,
-    GatewayReport,
-    KeySpec,
-)
-from neuroforge.contracts.models import EngineStats, ModelEndpoint, ModelSpec, ModelStatus, ReplicaRange
+from neuroforge.contracts.models import ModelSpec, ModelStatus, ReplicaRange
 from neuroforge.contracts.routing import Completed, Decision, FleetSnapshot, Outcome, RoutingRequest, Spent, StreamEvent
 from neuroforge.contracts.rules import Insight, RulesEntry
 from neuroforge.contracts.tasks import Task, TaskResult
 
 Clock = Callable[[], float]
 """Seconds; monotonic or Unix time, as the parameter's name says."""
-
-INTERNAL_TOKEN_HEADER = "x-neuroforge-internal"  # noqa: S105 - the header's name, not a secret
-"""Header with which the gateway proves itself to a model's application."""
-
-
-class EngineClient(Protocol):
-    """The one way to reach any model, over HTTP. All raise the EngineError family; for a bad request, RequestError."""
-
-    async def complete(self, endpoint: ModelEndpoint, request: EngineRequest) -> JsonObject:
-        """The whole answer. On cancellation the connection is closed, which frees the engine's slot."""
-        ...
-
-    def stream(self, endpoint: ModelEndpoint, request: EngineRequest) -> AsyncGenerator[JsonObject, None]:
-        """Decoded chunks, the last with usage. Errors before the first are as `complete`; later StreamInterrupted."""
-        ...
-
-    async def count_tokens(self, endpoint: ModelEndpoint, prompt: PromptText) -> TokenCount:
-        """Tokens after the chat template."""
-        ...
-
-    async def label_logprobs(self, endpoint: ModelEndpoint, request: LabelRequest) -> LabelLogprobs:
-        """Raises UnsupportedParameter where the engine cannot do it."""
-        ...
-
-    async def stats(self, endpoint: ModelEndpoint) -> EngineStats:
-        """Of one replica."""
-        ...
-
-
-class EngineDialect(Protocol):
-    """How one kind of engine departs from OpenAI's wire: which paths and bodies count tokens and score labels."""
-
-    async def count_tokens(self, endpoint: ModelEndpoint, prompt: PromptText, post: "PostJson") -> TokenCount:
-        """`post` reaches the endpoint with headers, timeout and errors already handled."""
-        ...
-
-    async def label_logprobs(self, endpoint: ModelEndpoint, request: LabelRequest, post: "PostJson") -> LabelLogprobs:
-        """As EngineClient.label_logprobs."""
-        ...
-
-    async def stats(self, endpoint: ModelEndpoint, get_text: "GetText") -> EngineStats:
-        """As EngineClient.stats."""
-        ...
-
-
-class PostJson(Protocol):
-    """POST a JSON body to a path under the model's application (the base URL without `/v1`)."""
-
-    async def __call__(self, path: str, body: JsonObject) -> JsonObject:
-        """Raises the EngineError family."""
-        ...
-
-
-class GetText(Protocol):
-    """GET a path under the model's application as text."""
-
-    async def __call__(self, path: str) -> str:
-        """Raises the EngineError family."""
-        ...
 
 
 class Router(Protocol):
@@ -209,66 +139,6 @@ class ModelRegistry(Protocol):
 
     def remove_spec(self, model_id: str) -> None:
         """Raises ModelNotFound."""
-        ...
-
-
-class KeyStore(Protocol):
-    """API keys at rest."""
-
-    def create_key(self, spec: KeySpec) -> CreatedKey:
-        """The secret is in this answer and nowhere else."""
-        ...
-
-    def list_keys(self) -> tuple[ApiKey, ...]:
-        """All, revoked ones too, oldest first."""
-        ...
-
-    def revoke_key(self, key_id: str) -> ApiKey:
-        """Raises NotFound. Revoking twice keeps the first time."""
-        ...
-
-
-class AuditLog(Protocol):
-    """Append-only, hash-chained."""
-
-    def append(self, events: tuple[AuditEvent, ...]) -> None:
-        """In one transaction."""
-        ...
-
-    def tail(self, limit: int, after_seq: int = 0) -> tuple[AuditRecord, ...]:
-        """The last `limit` records after `after_seq`, oldest first."""
-        ...
-
-    def verify(self) -> AuditVerdict:
-        """Walk the whole chain."""
-        ...
-
-
-class StateStore(Protocol):
-    """What a gateway replica asks of the single-writer store, over a handle."""
-
-    async def exchange(self, report: GatewayReport) -> AuthSnapshot:
-        """Hand over what happened in the last second, get the keys and the others' counts."""
-        ...
-
-    async def create_key(self, spec: KeySpec) -> CreatedKey:
-        """As KeyStore."""
-        ...
-
-    async def list_keys(self) -> tuple[ApiKey, ...]:
-        """As KeyStore."""
-        ...
-
-    async def revoke_key(self, key_id: str) -> ApiKey:
-        """As KeyStore."""
-        ...
-
-    async def tail_audit(self, limit: int, after_seq: int = 0) -> tuple[AuditRecord, ...]:
-        """As AuditLog."""
-        ...
-
-    async def verify_audit(self) -> AuditVerdict:
-        """As AuditLog."""
         ...
 
 

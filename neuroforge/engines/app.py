@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from neuroforge.contracts.base import Contract, JsonObject
 from neuroforge.contracts.chat import EngineRoute, LabelLogprobs, LabelRequest, PromptText, TokenCount
 from neuroforge.contracts.models import EngineStats
-from neuroforge.contracts.ports import INTERNAL_TOKEN_HEADER
+from neuroforge.contracts.ports_engines import INTERNAL_TOKEN_HEADER
 from neuroforge.engines.app_stream import GONE_STATUS, EventStream, error_response, json_response, unless_gone
 from neuroforge.errors import AuthenticationError, EngineError, NeuroForgeError, NotFound, RequestError
 

@@ -9,7 +9,7 @@ import orjson
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest, LabelLogprobs, LabelRequest, PromptText, TokenCount
 from neuroforge.contracts.models import EngineKind, EngineStats, ModelEndpoint
-from neuroforge.contracts.ports import EngineDialect, PostJson
+from neuroforge.contracts.ports_engines import EngineDialect, PostJson
 from neuroforge.engines.chunks import ChunkReader
 from neuroforge.engines.retries import Backoff
 from neuroforge.engines.transport import HttpTransport, Target

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from neuroforge.contracts.base import Contract, JsonObject
 from neuroforge.contracts.chat import LabelLogprobs, LabelRequest, PromptText, TokenCount
 from neuroforge.contracts.models import EngineStats, ModelEndpoint
-from neuroforge.contracts.ports import GetText, PostJson
+from neuroforge.contracts.ports_engines import GetText, PostJson
 from neuroforge.errors import EngineError
 
 COUNT_TOKENS_PATH = "/v1/count_tokens"

@@ -7,7 +7,7 @@ whether the server answers at all is `HttpEngineClient.check`.
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import LabelLogprobs, LabelRequest, PromptText, TokenCount
 from neuroforge.contracts.models import Capability, EngineStats, ModelEndpoint
-from neuroforge.contracts.ports import GetText, PostJson
+from neuroforge.contracts.ports_engines import GetText, PostJson
 from neuroforge.errors import EngineError, EngineUnavailable, UnsupportedParameter
 
 OPENAI_HTTP_CAPABILITIES: frozenset[Capability] = frozenset(

@@ -8,7 +8,7 @@ from yarl import URL
 
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.models import EngineKind, ModelEndpoint
-from neuroforge.contracts.ports import INTERNAL_TOKEN_HEADER
+from neuroforge.contracts.ports_engines import INTERNAL_TOKEN_HEADER
 from neuroforge.engines.failures import Answer, error_from_answer, lost_connection
 from neuroforge.engines.http1 import HttpLinkError, NotConnectedError, NotHttpError, NotTrustedError
 from neuroforge.engines.http_pool import ConnectionPool, HttpAnswer, Origin

@@ -4,7 +4,7 @@ import re
 
 from neuroforge.contracts.chat import LabelLogprobs, LabelRequest, LabelScore, PromptText, TokenCount
 from neuroforge.contracts.models import EngineStats, ModelEndpoint
-from neuroforge.contracts.ports import GetText, PostJson
+from neuroforge.contracts.ports_engines import GetText, PostJson
 from neuroforge.engines.vllm_labels import (
     TokenIds,
     plan_steps,

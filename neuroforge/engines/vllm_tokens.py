@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import PromptText
 from neuroforge.contracts.models import ModelEndpoint
-from neuroforge.contracts.ports import PostJson
+from neuroforge.contracts.ports_engines import PostJson
 from neuroforge.engines.vllm_labels import TokenIds
 from neuroforge.errors import EngineError, RequestError
 

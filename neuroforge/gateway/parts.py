@@ -8,20 +8,12 @@ from typing import Any
 from pydantic import Field
 
 from neuroforge.contracts.base import Contract
-from neuroforge.contracts.ports import (
-    Clock,
-    Fleet,
-    FleetView,
-    Metrics,
-    MetricsSource,
-    Orchestrator,
-    StateStore,
-    TaskExecutor,
-)
+from neuroforge.contracts.ports import Clock, Fleet, FleetView, Metrics, MetricsSource, Orchestrator, TaskExecutor
 from neuroforge.contracts.ports_experiments import ExperimentsDesk
 from neuroforge.contracts.ports_learning import Learner, LiveTestDesk, OutcomeData, RulesStore
 from neuroforge.contracts.ports_prompt_runs import PromptRunDesk
 from neuroforge.contracts.ports_prompts import PromptDesk
+from neuroforge.contracts.ports_state import StateStore
 from neuroforge.gateway.prompt_uses import PromptUses
 
 

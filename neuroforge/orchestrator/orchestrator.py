@@ -7,7 +7,8 @@ from contextlib import aclosing
 
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest, LabelLogprobs, LabelRequest, PromptText, TokenCount
-from neuroforge.contracts.ports import Clock, EngineClient, FleetView, Metrics, Router
+from neuroforge.contracts.ports import Clock, FleetView, Metrics, Router
+from neuroforge.contracts.ports_engines import EngineClient
 from neuroforge.contracts.ports_learning import RulesStore
 from neuroforge.contracts.routing import Completed, Decided, Decision, RoutingRequest, Spent, StreamEvent
 from neuroforge.contracts.rules import Insight, RulesEntry

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest
 from neuroforge.contracts.models import EngineKind, ModelEndpoint
-from neuroforge.contracts.ports import EngineClient
+from neuroforge.contracts.ports_engines import EngineClient
 from neuroforge.contracts.routing import (
     Chunk,
     Completed,

@@ -88,7 +88,7 @@ class RouterExchange:
             self._metrics.count(DROPPED, n_new)
             self._n_dropped += n_new
         clusters = await self._find_clusters()
-        version, fit_id = self._router.known
+        version, fit_id = self._router.knowledge.known
         report = LearnerReport(
             rows=self._undelivered,
             n_dropped=self._n_dropped,
@@ -108,14 +108,14 @@ class RouterExchange:
         self._undelivered, self._n_dropped, self._n_tries = (), 0, 0
         if reply.snapshot is not None:
             try:
-                await asyncio.to_thread(self._router.take, reply.snapshot)
+                await asyncio.to_thread(self._router.knowledge.take, reply.snapshot)
             except NeuroForgeError:
                 self._known_bad = reply.snapshot.version
                 raise
 
     async def _find_clusters(self) -> bytes | None:
         """Kinds of this replica's requests. Where the learner does not get them, a later sample gives others."""
-        taken = self._router.take_sample()
+        taken = self._router.knowledge.take_sample()
         found = None if taken is None else await asyncio.to_thread(find_clusters, *taken)
         return None if found is None else found.to_bytes()
 
@@ -139,7 +139,7 @@ class RouterExchange:
             )
 
     async def _equip(self) -> None:
-        if self._router.has_embedder or self._clock() < self._next_embedder_s:
+        if self._router.knowledge.has_embedder or self._clock() < self._next_embedder_s:
             return
         self._next_embedder_s = self._clock() + EMBEDDER_RETRY_S
         try:
@@ -149,4 +149,4 @@ class RouterExchange:
             logger.warning("no learned routing until its embedder is here", extra={"error": str(error)})
 
     def _equip_now(self) -> None:
-        self._router.equip(self._load_embedder())
+        self._router.knowledge.equip(self._load_embedder())

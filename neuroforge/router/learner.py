@@ -8,7 +8,6 @@ from neuroforge.contracts.outcomes import (
     Feedback,
     FeedbackReceipt,
     LearnerReply,
-    LearnerSnapshot,
     OutcomeRecord,
     RouterStatus,
 )
@@ -21,6 +20,7 @@ from neuroforge.router.holdout import best_single, measure_uplift
 from neuroforge.router.learner_input import LearnerOptions, LearnerReport, LiveRules
 from neuroforge.router.lessons import Lessons, PriorOf, is_fitless
 from neuroforge.router.live_tests import LiveTests
+from neuroforge.router.publish import Publisher
 from neuroforge.router.scored import ScoredDecision
 from neuroforge.storage.learner_state import Lesson
 from neuroforge.storage.live_tests import SqlLiveTests
@@ -29,7 +29,6 @@ from neuroforge.storage.outcomes import Held, Learned, NewOutcome, OutcomeStore,
 
 logger = logging.getLogger(__name__)
 
-PUBLISH_EVERY_S = 0.3
 N_MEASURED = 5_000
 """Newest scored outcomes from which the best single model and the uplift are computed."""
 LATE_HALF_LIVES = 4.0
@@ -50,14 +49,9 @@ class Learner:
         self._lock = threading.RLock()
         self._lessons = Lessons(store, clock, prior_of, options.half_life_s)
         self._counts = store.counts()
-        self._live_rules = rules.live
         self._tests = LiveTests(SqlLiveTests(store.database), clock, options.record)
-        self._live_plans = self._tests.plans
-        self._best: str | None = None
-        self._published_at_s = float("-inf")
+        self._publisher = Publisher(self._lessons, rules, self._tests, clock)
         self._n_scored_measured = -1
-        self._has_changed = False
-        self._snapshot = self._make_snapshot()
 
     def exchange(self, report: LearnerReport) -> LearnerReply:
         """As OutcomeTaker; a report that comes twice changes nothing the second time.
@@ -71,9 +65,9 @@ class Learner:
                 self._rules.observe(Decision.model_validate_json(row.decision) for row in report.rows)
             self._lessons.note_dropped(report.n_dropped)
             self._adopt(report.clusters)
-            self._publish_when_due()
+            self._publisher.publish_when_due()
             self._lessons.save_when_due()
-            return self._reply(report)
+            return self._publisher.reply(report)
 
     def give_feedback(self, feedback: Feedback, actor: str | None) -> FeedbackReceipt:
         """As ports.Learner."""
@@ -140,7 +134,7 @@ class Learner:
         """
         with self._lock:
             if self._lessons.apply(content):
-                self._publish()
+                self._publisher.publish()
         return self.status()
 
     def purge(self, actor: str | None = None, before_s: float | None = None) -> int:
@@ -149,7 +143,7 @@ class Learner:
         with self._lock:
             self._recount()
             self._lessons.forget()
-            self._publish()
+            self._publisher.publish()
         return n_outcomes
 
     def tend(self) -> None:
@@ -180,14 +174,14 @@ class Learner:
         self._tests.observe([one.row for one in fresh])
         self._lessons.take((lesson for one in fresh if (lesson := _lesson(one)) is not None), redo_seq)
         self._counts = self._counts.plus(fresh)
-        self._has_changed = self._has_changed or any(one.learned_weight is not None for one in fresh)
+        self._publisher.note(any(one.learned_weight is not None for one in fresh))
 
     def _adopt(self, clusters: bytes | None) -> None:
         if clusters is None or self._options.record == "none":
             return
         try:
             if self._lessons.adopt(clusters):
-                self._publish()
+                self._publisher.publish()
         except DataError as error:
             logger.warning("kinds found in the traffic cannot be used", extra={"reason": error.message})
 
@@ -229,53 +223,21 @@ class Learner:
         ]
         self._lessons.take(lessons, redo_seq)
         self._counts = self._counts.rated(record.score, record.score_source)
-        self._has_changed = self._has_changed or bool(changes)
+        self._publisher.note(bool(changes))
 
     def _recount(self) -> None:
         self._counts = self._store.counts()
-
-    def _publish_when_due(self) -> None:
-        is_changed = self._rules.live is not self._live_rules or self._tests.plans is not self._live_plans
-        if is_changed or (self._has_changed and self._clock() - self._published_at_s >= PUBLISH_EVERY_S):
-            self._publish()
 
     def _measure(self) -> None:
         n_scored = self._counts.n_scored
         best = best_single(self.read_scored(N_MEASURED))
         with self._lock:
-            model_id = None if best is None else best.model_id
-            self._has_changed = self._has_changed or model_id != self._best
-            self._best, self._n_scored_measured = model_id, n_scored
+            self._publisher.note_best(None if best is None else best.model_id)
+            self._n_scored_measured = n_scored
 
     def _failure_weight(self) -> float:
         counts = self._counts
         return failure_weight(counts.n_rated, counts.n_outcomes - counts.n_scored + counts.n_rated)
-
-    def _publish(self) -> None:
-        self._lessons.version += 1
-        self._published_at_s = self._clock()
-        self._has_changed = False
-        self._live_rules, self._live_plans = self._rules.live, self._tests.plans
-        self._snapshot = self._make_snapshot()
-
-    def _make_snapshot(self) -> LearnerSnapshot:
-        return LearnerSnapshot(
-            version=self._lessons.version,
-            fit_id=self._lessons.fit_id,
-            online=self._lessons.posterior.to_bytes(),
-            rules=self._live_rules,
-            live_tests=self._live_plans,
-            best_single=self._best,
-        )
-
-    def _reply(self, report: LearnerReport) -> LearnerReply:
-        snapshot = self._snapshot
-        if report.known_version == snapshot.version:
-            return LearnerReply()
-        if report.known_fit == snapshot.fit_id:
-            return LearnerReply(snapshot=snapshot)
-        whole = {**{name: getattr(snapshot, name) for name in LearnerSnapshot.model_fields}, "fit": self._lessons.fit}
-        return LearnerReply(snapshot=LearnerSnapshot(**whole))
 
 
 def _lesson(new: NewOutcome) -> Lesson | None:

@@ -1,27 +1,25 @@
 """The stages in order: filter -> features -> classify -> predict -> select -> Decision; and back: Outcome -> record."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from neuroforge.contracts.live_tests import LiveTestTag
 from neuroforge.contracts.models import ModelEndpoint, ModelState
-from neuroforge.contracts.outcomes import LearnerSnapshot, RecordLevel
+from neuroforge.contracts.outcomes import RecordLevel
 from neuroforge.contracts.ports import Clock, Metrics
 from neuroforge.contracts.routing import Decision, DecisionReason, FleetSnapshot, Outcome, RoutingRequest
-from neuroforge.errors import DataError, EngineUnavailable, NeuroForgeError, RequestError
+from neuroforge.errors import EngineUnavailable, NeuroForgeError, RequestError
 from neuroforge.router.affinity import PrefixMemory
 from neuroforge.router.assign import assign, shadows_of
-from neuroforge.router.belief import Belief, Fitted, build_belief
-from neuroforge.router.clusters import TrafficSample
-from neuroforge.router.conversation import read_turns
-from neuroforge.router.embedder import StaticEmbedder
+from neuroforge.router.belief import Belief
 from neuroforge.router.fastest import LatencyRouter, has_bounds, new_decision_id
 from neuroforge.router.filter import Verdict, filter_models
+from neuroforge.router.knowledge import Knowledge, LoadFitted
 from neuroforge.router.lengths import OutputLengths
+from neuroforge.router.live_decisions import LiveDecisions
 from neuroforge.router.predict import Expected, PerformancePredictor, base_quality
-from neuroforge.router.records import Aside, Described, Finished, Kept, RecordBuffer
-from neuroforge.router.rules import RulesView
+from neuroforge.router.records import Described, Finished
 from neuroforge.router.select import AdaptiveLoadBalancer, Candidate
 from neuroforge.router.senses import Senses
 from neuroforge.router.throttle import Throttle
@@ -33,15 +31,6 @@ FAILURES = "neuroforge_router_failures_total"
 LEFT_OUT = "neuroforge_live_test_left_out_total"
 """Counter: requests that an arm of a live test could not take, by test, arm and reason."""
 WARNING_PERIOD_S = 60.0
-DESCRIPTIONS_PER_S = 4.0
-DESCRIPTIONS_AT_ONCE = 20
-"""Requests that needed no features and are described aside all the same, so that feedback on them teaches. Each takes
-the event loop about a millisecond, so under load they are few; a person's requests are all described."""
-MAX_LIVE = 8192
-"""Decisions remembered until their end; of more the oldest go unrecorded."""
-
-LoadFitted = Callable[[bytes, str], Fitted]
-"""(bytes, hash of the embedder) -> fit. Raises DataError."""
 
 
 @dataclass(frozen=True)
@@ -59,87 +48,25 @@ class LearnedRouter:
         self, clock: Clock, wall_clock: Clock, metrics: Metrics, load_fitted: LoadFitted, options: RouterOptions
     ) -> None:
         """`clock` is monotonic, `wall_clock` Unix time."""
-        self.buffer = RecordBuffer()
+        lengths = OutputLengths()
+        self.knowledge = Knowledge(load_fitted, lengths, has_sample=options.record != "none")
+        self._live = LiveDecisions(clock, wall_clock, options.record)
+        self.buffer = self._live.buffer
         self._plain = LatencyRouter(clock)
-        self._wall_clock = wall_clock
         self._metrics = metrics
-        self._load_fitted = load_fitted
-        self._record = options.record
-        self._lengths = OutputLengths()
-        self._predictor = PerformancePredictor(self._plain.estimator, self._lengths)
+        self._lengths = lengths
+        self._predictor = PerformancePredictor(self._plain.estimator, lengths)
         self._balancer = AdaptiveLoadBalancer(options.seed)
         self._seed = options.seed
         self._prefixes = PrefixMemory(clock)
-        self._kept: dict[str, Kept] = {}
-        self._senses: Senses | None = None
-        self._belief: Belief | None = None
-        self._pending: LearnerSnapshot | None = None
-        self._sample = None if options.record == "none" else TrafficSample()
         self._may_warn = Throttle(clock, 1 / WARNING_PERIOD_S, burst=1)
-        self._may_describe = Throttle(clock, DESCRIPTIONS_PER_S, burst=DESCRIPTIONS_AT_ONCE)
-
-    @property
-    def has_embedder(self) -> bool:
-        """Whether requests can be described."""
-        return self._senses is not None
-
-    @property
-    def known(self) -> tuple[int, str]:
-        """Version and fit id of the newest snapshot taken; (0, "") before the first."""
-        newest = self._pending or self._belief
-        return (0, "") if newest is None else (newest.version, newest.fit_id)
-
-    def equip(self, embedder: StaticEmbedder) -> None:
-        """Take the embedder, and the snapshot that waited for it. Takes a while: not in the event loop.
-
-        Raises:
-            DataError: As `take`.
-        """
-        self._senses = Senses(embedder, self._lengths)
-        if (pending := self._pending) is not None:
-            self.take(pending)
-
-    def take(self, snapshot: LearnerSnapshot) -> None:
-        """Decide by this snapshot from now on. Takes milliseconds: not in the event loop.
-
-        Before the embedder is there only the snapshot's rules are followed.
-        Raises:
-            DataError: It cannot be used; the one before stays in force, but for the rules, which are the new ones.
-        """
-        senses = self._senses
-        if senses is None:
-            self._pending = _with_fit_of(self._pending, snapshot)
-            self._belief = Belief(
-                snapshot.version,
-                RulesView(snapshot.rules),
-                best_single=snapshot.best_single,
-                live_tests=snapshot.live_tests,
-            )
-            return
-        embedder_hash = senses.embedder.sha256
-        try:
-            belief = build_belief(snapshot, self._belief, lambda data: self._load_fitted(data, embedder_hash))
-            _check_basis(belief, senses)
-        except DataError:
-            kept = self._belief or Belief(0, RulesView(snapshot.rules))
-            self._belief = replace(kept, rules=RulesView(snapshot.rules), live_tests=snapshot.live_tests)
-            raise
-        self._belief = belief
-        self._pending = None
-
-    def take_sample(self) -> tuple[TrafficSample, str] | None:
-        """Return a full sample of the traffic with the embedder's hash, once; None while there is none, or no need."""
-        if self._sample is None or not self._sample.is_full or self._senses is None:
-            return None
-        taken, self._sample = self._sample, TrafficSample()
-        is_needed = self._belief is not None and not self._belief.fit_id
-        return (taken, self._senses.embedder.sha256) if is_needed else None
 
     def decide(self, request: RoutingRequest, snapshot: FleetSnapshot) -> Decision:
         """As Router.decide; also RequestError: bounds that no candidate keeps."""
         if request.live_test is not None:
             return self._decide_for(request.live_test, request, snapshot)
-        plans = () if self._belief is None else self._belief.live_tests
+        belief = self.knowledge.belief
+        plans = () if belief is None else belief.live_tests
         if plans and (tag := assign(request, plans)) is not None:
             try:
                 return self._decide_for(tag, request, snapshot)
@@ -149,7 +76,7 @@ class LearnedRouter:
         if plans and (shadows := shadows_of(request, plans, decision.model_id)):
             control, *others = shadows
             tagged = Decision(**{**dict(decision), "live_test": control, "shadows": tuple(others)})
-            self._kept[decision.decision_id] = self._kept[decision.decision_id]._replace(decision=tagged)
+            self._live.replace(tagged)
             return tagged
         return decision
 
@@ -166,13 +93,13 @@ class LearnedRouter:
         decision = self._plain.decide(asked, snapshot)
         is_another = tag.model_id != request.model_id
         values = {**dict(decision), "reason": "live_test" if is_another else decision.reason, "live_test": tag}
-        return self._keep(asked, snapshot, Decision(**values), None)
+        return self._live.keep(asked, snapshot, Decision(**values), None)
 
     def _decide_usually(self, request: RoutingRequest, snapshot: FleetSnapshot) -> Decision:
         if request.policy == "explicit":
-            return self._keep(request, snapshot, self._plain.decide(request, snapshot), None)
+            return self._live.keep(request, snapshot, self._plain.decide(request, snapshot), None)
         verdicts = filter_models(request, snapshot)
-        belief, senses = self._belief, self._senses
+        belief, senses = self.knowledge.belief, self.knowledge.senses
         is_choice = _is_choice(request, verdicts, belief)
         if is_choice and belief is not None and senses is not None:
             try:
@@ -184,7 +111,7 @@ class LearnedRouter:
         rules = None if belief is None else belief.rules
         reason: DecisionReason = "router_unavailable" if is_choice else "expected_latency"
         decision = self._plain.decide_among(request, snapshot, verdicts, rules, reason)
-        return self._keep(request, snapshot, decision, None)
+        return self._live.keep(request, snapshot, decision, None)
 
     def started(self, decision: Decision) -> None:
         """As Router.started."""
@@ -193,7 +120,7 @@ class LearnedRouter:
     def finished(self, outcome: Outcome) -> None:
         """As Router.finished."""
         self._plain.finished(outcome)
-        kept = self._kept.pop(outcome.decision_id, None)
+        kept = self._live.end(outcome)
         if kept is None:
             return
         profile = kept.decision.profile
@@ -201,12 +128,11 @@ class LearnedRouter:
             n_tokens = outcome.n_completion_tokens
             self._lengths.learn(outcome.model_id, profile.task_type, n_tokens)
             self._prefixes.remember(kept.request, outcome.model_id, outcome.n_prompt_tokens + n_tokens)
-        if self._record != "none":
-            self.buffer.add(self._finish(kept, outcome))
+        self._live.record(kept, outcome)
 
     def describe(self, finished: Finished) -> Finished:
         """Return it with what the learner learns from, where texts were kept for that and the router is ready."""
-        belief, senses, aside = self._belief, self._senses, finished.aside
+        belief, senses, aside = self.knowledge.belief, self.knowledge.senses, finished.aside
         if aside is None or not finished.turns or belief is None or senses is None:
             return finished
         endpoint = aside.fleet.find(finished.decision.model_id)
@@ -217,16 +143,6 @@ class LearnedRouter:
         values = {**dict(finished.decision), "profile": asked.profile, "router_version": belief.version}
         return finished._replace(decision=Decision(**values), described=described)
 
-    def _finish(self, kept: Kept, outcome: Outcome) -> Finished:
-        request, decision, fleet, described = kept
-        finished = Finished(decision, outcome, request.actor, self._wall_clock(), described)
-        has_text = self._record == "text"
-        if not has_text and (described is not None or not self._may_describe.admit()):
-            return finished
-        bare = RoutingRequest(**{**dict(request), "body": None})
-        aside = Aside(bare, fleet) if described is None else None
-        return finished._replace(turns=tuple(read_turns(request.body)), aside=aside)
-
     def _decide_learned(
         self,
         request: RoutingRequest,
@@ -236,8 +152,7 @@ class LearnedRouter:
         senses: Senses,
     ) -> Decision:
         asked = senses.look(request, belief)
-        if self._sample is not None and not belief.fit_id:
-            self._sample.see(senses.place(asked))
+        self.knowledge.sample(asked, belief, senses)
         endpoints = [one.endpoint for one in verdicts if one.filtered is None]
         expected = self._predictor.predict_all(asked, endpoints, belief)
         candidates = self._gather(request, endpoints, expected)
@@ -259,7 +174,7 @@ class LearnedRouter:
             holdout_model=None if chosen.holdout_place is None else endpoints[chosen.holdout_place].model_id,
         )
         described = Described(asked.features, asked.basis, expected.base_quality[chosen.place])
-        return self._keep(request, snapshot, decision, described)
+        return self._live.keep(request, snapshot, decision, described)
 
     def _gather(
         self, request: RoutingRequest, endpoints: Sequence[ModelEndpoint], expected: Expected
@@ -274,16 +189,6 @@ class LearnedRouter:
             )
             for endpoint, prediction, speed in zip(endpoints, expected.predictions, expected.speeds, strict=True)
         ]
-
-    def _keep(
-        self, request: RoutingRequest, snapshot: FleetSnapshot, decision: Decision, described: Described | None
-    ) -> Decision:
-        if request.prompt is not None:
-            decision = Decision(**{**dict(decision), "prompt": request.prompt})
-        if len(self._kept) >= MAX_LIVE:
-            del self._kept[next(iter(self._kept))]
-        self._kept[decision.decision_id] = Kept(request, decision, snapshot, described)
-        return decision
 
     def _note_failure(self, error: Exception) -> None:
         self._metrics.count(FAILURES, tags={"kind": type(error).__name__})
@@ -302,21 +207,3 @@ def _is_choice(request: RoutingRequest, verdicts: tuple[Verdict, ...], belief: B
     if sum(one.filtered is None for one in verdicts) > 1 or has_bounds(request):
         return True
     return belief is not None and bool(belief.rules.rules.exclusions or belief.rules.rules.thresholds)
-
-
-def _check_basis(belief: Belief, senses: Senses) -> None:
-    if belief.clusters is not None and belief.clusters.embedder_sha256 != senses.embedder.sha256:
-        raise DataError(f"snapshot {belief.version}: its kinds of requests were found with another embedder")
-    n_basis = len(senses.look(RoutingRequest(request_id="", policy="auto"), belief).basis)
-    n_learned = n_basis if belief.online is None else len(belief.online.prior_variances)
-    if n_learned != n_basis:
-        raise DataError(
-            f"snapshot {belief.version}: posteriors of {n_learned} coefficients, requests are described by {n_basis}"
-        )
-
-
-def _with_fit_of(previous: LearnerSnapshot | None, snapshot: LearnerSnapshot) -> LearnerSnapshot:
-    """The newer one, with the fit that the older one brought: it travels only once."""
-    if previous is None or snapshot.fit is not None or snapshot.fit_id != previous.fit_id:
-        return snapshot
-    return LearnerSnapshot(**{**dict(snapshot), "fit": previous.fit})

@@ -80,9 +80,9 @@ def _learned(fitted: FittedRouter, embedder: StaticEmbedder, stored: OutcomeTabl
         model_id = stored.model_ids[number % len(stored.model_ids)]
         online.update(model_id, basis, float(rng.normal(scale=0.2)), at_s=float(number))
     router = LearnedRouter(time.monotonic, time.time, FakeMetrics(), lambda _data, _hash: fitted, RouterOptions())
-    router.equip(embedder)
+    router.knowledge.equip(embedder)
     rules, best = RoutingRules(), stored.model_ids[0]
-    router.take(
+    router.knowledge.take(
         LearnerSnapshot(version=1, fit_id="f", fit=b"-", online=online.to_bytes(), rules=rules, best_single=best)
     )
     return router

@@ -14,7 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from neuroforge.contracts.ports import INTERNAL_TOKEN_HEADER
+from neuroforge.contracts.ports_engines import INTERNAL_TOKEN_HEADER
 from neuroforge.engines.app import build_engine_app
 from neuroforge.engines.llamacpp import LlamaCppEngine
 from neuroforge.engines.llamacpp_params import LlamaCppConfig

@@ -10,7 +10,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from neuroforge.contracts.ports import INTERNAL_TOKEN_HEADER
+from neuroforge.contracts.ports_engines import INTERNAL_TOKEN_HEADER
 from neuroforge.engines.llamacpp import LlamaCppEngine
 from neuroforge.engines.llamacpp_params import LlamaCppConfig
 from neuroforge.errors import ConfigError, DataError, EngineUnavailable

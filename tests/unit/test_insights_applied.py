@@ -43,7 +43,7 @@ class Loop:
         prior_of = PosteriorPrior(embedder, load_router_bytes)
         self._learner = Learner(self._store, self.rules, prior_of, options, self.clock)
         router = LearnedRouter(FakeClock(), self.clock, FakeMetrics(), load_router_bytes, RouterOptions())
-        router.equip(embedder)
+        router.knowledge.equip(embedder)
         self.fleet = LiveFleet(router, self._learner, self.clock, lambda _model, _query: "yes", (STRONG, WEAK))
 
     def answer(self, score: Callable[[str, int], bool]) -> None:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from neuroforge.contracts.chat import LabelRequest, PromptText
 from neuroforge.contracts.models import EngineKind, ModelEndpoint
-from neuroforge.contracts.ports import INTERNAL_TOKEN_HEADER
+from neuroforge.contracts.ports_engines import INTERNAL_TOKEN_HEADER
 from neuroforge.engines.client import HttpEngineClient
 from neuroforge.engines.dialects import LlamaCppDialect
 from neuroforge.errors import (

@@ -23,7 +23,7 @@ def refuse(_data: bytes, _embedder: str) -> Any:
 
 def bench_with(*plans: LiveTestPlan, **takes_s: float) -> TimedBench:
     router = LearnedRouter(FakeClock(), FakeClock(), FakeMetrics(), refuse, RouterOptions())
-    router.take(learner_snapshot(version=1, live_tests=plans))
+    router.knowledge.take(learner_snapshot(version=1, live_tests=plans))
     return TimedBench(endpoint("small"), endpoint("large"), router=router, takes_s=takes_s)
 
 

@@ -86,7 +86,7 @@ class LiveFleet:
         taken = self.router.buffer.take(len(self.router.buffer))
         records = [make_record(self.router.describe(one), "stats") for one in taken]
         rows = tuple(row for one in records if (row := pack_row(one, "stats")) is not None)
-        version, fit_id = self.router.known
+        version, fit_id = self.router.knowledge.known
         reply = self.learner.exchange(LearnerReport(rows, 0, version, fit_id, clusters))
         if reply.snapshot is not None:
-            self.router.take(reply.snapshot)
+            self.router.knowledge.take(reply.snapshot)

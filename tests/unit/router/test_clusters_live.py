@@ -25,15 +25,15 @@ def test_traffic_gives_kinds_by_which_is_learned_from_then_on(tmp_path: Path) ->
     prior_of = PosteriorPrior(embedder, load_router_bytes)
     learner = Learner(store, FakeRules(), prior_of, LearnerOptions("stats", 30 * DAY_S, 7 * DAY_S), clock)
     router = LearnedRouter(FakeClock(), clock, FakeMetrics(), load_router_bytes, RouterOptions())
-    router.equip(embedder)
+    router.knowledge.equip(embedder)
     fleet = LiveFleet(router, learner, clock, lambda _model, _query: "yes", ("coder", "sage"))
     any_route = {"route": {"explore": True}}
     for number, row in enumerate(make_rows(2 * N_SAMPLE)):
         fleet.route([{"role": "user", "content": f"{row.query} {number}"}], "auto", neuroforge=any_route)
-        if (taken := router.take_sample()) is not None:
+        if (taken := router.knowledge.take_sample()) is not None:
             break
     assert taken is not None
-    assert router.take_sample() is None
+    assert router.knowledge.take_sample() is None
     found = find_clusters(*taken)
     assert found is not None
 
@@ -41,7 +41,7 @@ def test_traffic_gives_kinds_by_which_is_learned_from_then_on(tmp_path: Path) ->
     body = fleet.chat("return array", "auto", neuroforge=any_route)
     fleet.feedback(body["neuroforge"]["decision_id"], 1.0)
 
-    assert router.known[1].startswith(PREFIX)
+    assert router.knowledge.known[1].startswith(PREFIX)
     clock.now_s += 1
     fleet.exchange()
     held = learner.find_decision(body["neuroforge"]["decision_id"], None)

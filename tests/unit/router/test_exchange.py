@@ -201,7 +201,7 @@ async def test_the_loop_survives_a_learner_that_is_away(embedder: StaticEmbedder
 
 async def test_a_snapshot_that_cannot_be_used_is_not_asked_for_again(embedder: StaticEmbedder) -> None:
     bench = Bench(embedder)
-    bench.router.equip(embedder)
+    bench.router.knowledge.equip(embedder)
     bench.learner.newest = learner_snapshot(version=5, fit_id="f", fit=b"bad")
     with pytest.raises(DataError):
         await bench.exchange.once()

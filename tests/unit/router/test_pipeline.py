@@ -60,8 +60,8 @@ def router(metrics: FakeMetrics) -> LearnedRouter:
 @pytest.fixture
 def learned(router: LearnedRouter, embedder: StaticEmbedder) -> LearnedRouter:
     """`a` is at 0.8, `b` at 0.4."""
-    router.equip(embedder)
-    router.take(learner_snapshot(version=7, fit_id="f", fit=b"good"))
+    router.knowledge.equip(embedder)
+    router.knowledge.take(learner_snapshot(version=7, fit_id="f", fit=b"good"))
     return router
 
 
@@ -143,8 +143,8 @@ def test_embeddings_go_to_the_fastest(learned: LearnedRouter) -> None:
 def test_a_learned_part_that_breaks_leaves_the_gateway_serving(
     router: LearnedRouter, embedder: StaticEmbedder, metrics: FakeMetrics, caplog: pytest.LogCaptureFixture
 ) -> None:
-    router.equip(embedder)
-    router.take(learner_snapshot(fit_id="f", fit=b"broken"))
+    router.knowledge.equip(embedder)
+    router.knowledge.take(learner_snapshot(fit_id="f", fit=b"broken"))
     reasons = [router.decide(ask(), FLEET).reason for _ in range(3)]
     assert reasons == ["router_unavailable"] * 3
     assert metrics.counts[FAILURES] == 3
@@ -153,40 +153,42 @@ def test_a_learned_part_that_breaks_leaves_the_gateway_serving(
 
 def test_of_a_bad_snapshot_only_the_rules_are_taken(learned: LearnedRouter) -> None:
     with pytest.raises(DataError):
-        learned.take(
+        learned.knowledge.take(
             learner_snapshot(version=8, fit_id="g", fit=b"other", rules=RoutingRules(version=2, explore=False))
         )
     decision = learned.decide(ask(), FLEET)
     assert (decision.model_id, decision.router_version, decision.rules_version) == ("a", 7, 2)
-    assert learned.known == (7, "f")
+    assert learned.knowledge.known == (7, "f")
 
 
 def test_posteriors_of_another_fit_are_refused_before_a_request_meets_them(learned: LearnedRouter) -> None:
     stranger = OnlinePosterior(np.ones(3)).to_bytes()
     with pytest.raises(DataError, match="posteriors of 3 coefficients"):
-        learned.take(learner_snapshot(version=8, fit_id="f", online=stranger))
+        learned.knowledge.take(learner_snapshot(version=8, fit_id="f", online=stranger))
     assert learned.decide(ask(), FLEET).router_version == 7
 
 
 def test_rules_hold_before_the_embedder_is_there(router: LearnedRouter) -> None:
-    router.take(learner_snapshot(version=2, rules=RoutingRules(version=3, exclusions=(Exclusion(model_id="a"),))))
+    router.knowledge.take(
+        learner_snapshot(version=2, rules=RoutingRules(version=3, exclusions=(Exclusion(model_id="a"),)))
+    )
     decision = router.decide(ask(), FLEET)
     assert (decision.model_id, decision.rules_version, decision.candidates[0].filtered) == ("b", 3, "excluded_by_rule")
 
 
 def test_a_pin_for_every_task_holds_without_an_embedder(router: LearnedRouter) -> None:
-    router.take(learner_snapshot(version=2, rules=RoutingRules(pins=(Pin(model_id="b"),))))
+    router.knowledge.take(learner_snapshot(version=2, rules=RoutingRules(pins=(Pin(model_id="b"),))))
     assert {router.decide(ask(), FLEET).model_id for _ in range(4)} == {"b"}
 
 
 def test_a_snapshot_that_came_before_the_embedder_is_used_after_it(
     router: LearnedRouter, embedder: StaticEmbedder
 ) -> None:
-    router.take(learner_snapshot(version=2, fit_id="f", fit=b"good"))
-    router.take(learner_snapshot(version=3, fit_id="f"))
-    router.equip(embedder)
+    router.knowledge.take(learner_snapshot(version=2, fit_id="f", fit=b"good"))
+    router.knowledge.take(learner_snapshot(version=3, fit_id="f"))
+    router.knowledge.equip(embedder)
     decision = router.decide(ask(), FLEET)
-    assert (decision.model_id, decision.router_version, router.known) == ("a", 3, (3, "f"))
+    assert (decision.model_id, decision.router_version, router.knowledge.known) == ("a", 3, (3, "f"))
 
 
 def test_without_predictions_bounds_of_speed_hold_and_one_of_quality_says_try_again(router: LearnedRouter) -> None:
@@ -198,7 +200,7 @@ def test_without_predictions_bounds_of_speed_hold_and_one_of_quality_says_try_ag
 
 def test_outcomes_are_learned_at_once_and_another_model_wins(learned: LearnedRouter) -> None:
     online = posterior([("a", -0.7), ("b", 0.4)]).to_bytes()
-    learned.take(learner_snapshot(version=8, fit_id="f", online=online))
+    learned.knowledge.take(learner_snapshot(version=8, fit_id="f", online=online))
     assert learned.decide(ask(), FLEET).model_id == "b"
 
 
@@ -258,7 +260,7 @@ class TestLiveTests:
     def routed(self, router: LearnedRouter, fleet: FleetSnapshot = FLEET, **changes: Any) -> Decision:
         arms = (LiveTestArm(name="control", model_id="a"), LiveTestArm(name="other", model_id="b"))
         spec = LiveTestSpec(name="t", target="a", arms=arms, **changes)
-        router.take(learner_snapshot(version=9, live_tests=(LiveTestPlan(spec=spec, weights=(0.0, 1.0)),)))
+        router.knowledge.take(learner_snapshot(version=9, live_tests=(LiveTestPlan(spec=spec, weights=(0.0, 1.0)),)))
         return router.decide(routing_request("a", can_be_tested=True), fleet)
 
     def test_the_arms_model_answers_in_the_named_ones_place(self, router: LearnedRouter) -> None:

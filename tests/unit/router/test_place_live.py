@@ -55,7 +55,7 @@ def start(tmp_path: Path, embedder: StaticEmbedder) -> Start:
         options = LearnerOptions(record, 30 * DAY_S, 7 * DAY_S)  # type: ignore[arg-type]
         learner = Learner(store, FakeRules(), prior_of, options, clock)
         router = LearnedRouter(FakeClock(), clock, FakeMetrics(), load_router_bytes, RouterOptions())
-        router.equip(embedder)
+        router.knowledge.equip(embedder)
         return LiveFleet(router, learner, clock, lambda _model, _query: reply, model_ids)
 
     return build
