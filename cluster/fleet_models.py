@@ -28,6 +28,10 @@ class FleetModels:
         """As AsyncClient."""
         return await self._client.chat(messages, model, **options)
 
+    async def completion(self, prompt: str, model: str, **options: Any) -> JsonObject:
+        """As AsyncClient."""
+        return await self._client.completion(prompt, model, **options)
+
     async def label_logprobs(self, prompt: Any, labels: Sequence[str], model: str) -> LabelLogprobs:
         """As AsyncClient."""
         return await self._client.label_logprobs(prompt, labels, model)

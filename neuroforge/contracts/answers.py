@@ -41,6 +41,12 @@ def content_of(body: JsonObject, part: Literal["message", "delta"] = "message") 
     return content if isinstance(content, str) else None
 
 
+def text_of(body: JsonObject) -> str | None:
+    """Return the first choice's text of a completion."""
+    text = first_choice(body).get("text")
+    return text if isinstance(text, str) else None
+
+
 def finish_reason_of(body: JsonObject) -> str | None:
     """Return why the first choice ended; None while it has not."""
     reason = first_choice(body).get("finish_reason")

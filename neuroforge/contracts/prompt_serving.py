@@ -22,8 +22,8 @@ GIVEN_WHEN_KEPT = {"version", "content_hash", "tracked_as", "created_at_s"}
 """Fields of a release that are not its author's."""
 EXAMPLES, EXAMPLE = "examples", "example"
 """What NearestExamples adds to the variables of messages: a list, and one of it in messages for each."""
-SERVED = {"messages", "nearest", "variables", "decoding"}
-"""Fields of a release that decide what a model is asked."""
+SERVED = {"messages", "nearest", "verbalizer", "variables", "decoding"}
+"""Fields of a release that decide what a model is asked, and what callers get."""
 
 
 class PromptPromotion(Contract):
@@ -80,7 +80,7 @@ class PromptDiff(Contract):
 
 
 def content_hash_of(release: PromptRelease) -> str:
-    """Return the SHA-256 of what is served: messages, examples, variables and decoding.
+    """Return the SHA-256 of what is served: messages, examples, words for labels, variables and decoding.
 
     Without defaults, so that a field which a later version knows does not change it.
     """

@@ -101,6 +101,8 @@ class PromptProgram(Contract):
     input_template: Words = "{{ query }}"
     """Jinja2 (sandboxed, strict) over the item's variables: the question inside the last user message."""
     style: PromptStyle = PromptStyle()
+    chat_template: bool = True
+    """False = the model continues the messages' text as it stands, without its own template around them."""
     verbalizer: dict[str, Words] = Field(default_factory=dict)
     """Label -> the word that stands for it in the prompt and in the answer."""
     decoding: Decoding = Decoding()
@@ -187,6 +189,8 @@ class PromptRelease(Contract):
     messages: tuple[PromptMessage, ...] = Field(min_length=1)
     nearest: NearestExamples | None = None
     """None = all examples stand in the messages."""
+    verbalizer: dict[str, Words] = Field(default_factory=dict)
+    """Label -> word: where the whole answer is a word, callers get the label."""
     variables: tuple[str, ...] = ()
     """Names that the messages need of the caller, sorted."""
     decoding: Decoding | None = None
@@ -194,7 +198,8 @@ class PromptRelease(Contract):
     models: tuple[str, ...] = ()
     """Models that it was proven on; the router may be told to prefer them."""
     content_hash: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
-    """SHA-256 of messages, examples, variables and decoding; filled in by the store, checked by whoever serves it."""
+    """SHA-256 of messages, examples, words for labels, variables and decoding; filled in by the store, checked by
+    whoever serves it."""
     reason: str = Field(min_length=1, max_length=500)
     evidence: str | None = None
     """Id of the optimisation or experiment behind it."""

@@ -1,9 +1,11 @@
 """Texts, and a question -> the texts nearest to it, by the words and parts of words that they share."""
 
+import math
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,28 +58,36 @@ class _Terms:
         counted = [Counter(one) for one in texts]
         n_with = Counter(term for one in counted for term in one)
         self._n_texts = len(counted)
-        self._idf = {term: float(np.log((1 + len(counted)) / (1 + n)) + 1.0) for term, n in n_with.items()}
-        places: dict[str, list[int]] = {}
-        weights: dict[str, list[float]] = {}
+        self._idf = {term: math.log((1 + len(counted)) / (1 + n)) + 1.0 for term, n in n_with.items()}
+        found: dict[str, list[tuple[int, float]]] = {term: [] for term in n_with}
         for place, one in enumerate(counted):
             for term, weight in self._unit(one):
-                places.setdefault(term, []).append(place)
-                weights.setdefault(term, []).append(weight)
-        self._places = {term: np.array(found) for term, found in places.items()}
-        self._weights = {term: np.array(found) for term, found in weights.items()}
+                found[term].append((place, weight))
+        ends = accumulate(len(one) for one in found.values())
+        self._ends = dict(zip(found, ends, strict=True))
+        self._sizes = {term: len(one) for term, one in found.items()}
+        together = [entry for one in found.values() for entry in one]
+        self._places = np.array([place for place, _ in together], dtype=np.int64)
+        self._weights = np.array([weight for _, weight in together], dtype=np.float64)
+        """Of each term's texts, the terms one after another."""
 
     def cosines(self, terms: Iterable[str]) -> Floats:
         """Return (n_texts,); terms that no text has count for nothing."""
-        known = [(term, weight) for term, weight in self._unit(Counter(terms)) if term in self._places]
+        known = self._unit(Counter(terms))
         if not known:
             return np.zeros(self._n_texts)
-        places = np.concatenate([self._places[term] for term, _ in known])
-        weights = np.concatenate([weight * self._weights[term] for term, weight in known])
+        sizes = [self._sizes[term] for term, _ in known]
+        slices = [
+            slice(self._ends[term] - size, self._ends[term]) for (term, _), size in zip(known, sizes, strict=True)
+        ]
+        places = np.concatenate([self._places[one] for one in slices])
+        weights = np.concatenate([self._weights[one] for one in slices])
+        weights *= np.repeat([weight for _, weight in known], sizes)
         return np.asarray(np.bincount(places, weights, minlength=self._n_texts), dtype=np.float64)
 
     def _unit(self, counts: Counter[str]) -> list[tuple[str, float]]:
         """Each term's weight, the vector's length 1 over the terms that are known."""
-        raw = [(term, (1.0 + float(np.log(n))) * self._idf[term]) for term, n in counts.items() if term in self._idf]
+        raw = [(term, (1.0 + math.log(n)) * self._idf[term]) for term, n in counts.items() if term in self._idf]
         norm = sum(weight * weight for _, weight in raw) ** 0.5
         return [(term, weight / norm) for term, weight in raw]
 

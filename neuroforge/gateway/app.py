@@ -41,6 +41,7 @@ from neuroforge.gateway.responses import parse_response
 from neuroforge.gateway.responses_events import ResponseRenderer
 from neuroforge.gateway.route import RouteProbe
 from neuroforge.gateway.tasks import TaskRoute
+from neuroforge.gateway.wording import LabelRenderer
 
 EXPOSED_HEADERS = (
     "x-request-id",
@@ -121,7 +122,8 @@ def _hot_routes(parts: GatewayParts, desk: Desk) -> dict[str, ASGIApp]:
 
 def _chat(prompting: Prompting, payload: bytes) -> tuple[Ask, Renderer]:
     ask = prompting.ask(read_chat(payload))
-    return ask, CompletionRenderer("chatcmpl-", ask.include_usage)
+    renderer = CompletionRenderer("chatcmpl-", ask.include_usage)
+    return ask, LabelRenderer(renderer, ask.verbalizer) if ask.verbalizer else renderer
 
 
 def _completion(payload: bytes) -> tuple[Ask, Renderer]:

@@ -1,6 +1,7 @@
 """A checked request of any route, ready to be routed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from neuroforge.contracts.base import JsonObject
@@ -33,6 +34,8 @@ class Ask:
     prompt: PromptTag | None = None
     """Whose messages these are; None = the caller's own."""
     shadow: PromptShadow | None = None
+    verbalizer: Mapping[str, str] = field(default_factory=dict)
+    """Of the prompt: label -> the word that stands for it in answers."""
 
     @property
     def is_auto(self) -> bool:

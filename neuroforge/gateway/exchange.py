@@ -74,6 +74,8 @@ class StateExchange:
             self._desk.auth.update(snapshot)
             self._desk.limiter.update(snapshot.usage_elsewhere)
             if snapshot.prompts is not None:
+                if any(one.nearest is not None for one in snapshot.prompts.releases):
+                    await asyncio.to_thread(shelf.index, snapshot.prompts)
                 shelf.update(snapshot.prompts)
 
     async def drain(self) -> None:

@@ -42,7 +42,7 @@ def find_entry(entries: Sequence[PromptEntry], reference: PromptReference) -> Pr
 
 
 def diff_of(left: PromptRelease, right: PromptRelease) -> PromptDiff:
-    """Return what the right one serves otherwise: messages, examples, decoding, models."""
+    """Return what the right one serves otherwise: messages, examples, labels, decoding, models."""
     old, new = text_of(left).splitlines(), text_of(right).splitlines()
     names = f"{left.name}@{left.version}", f"{right.name}@{right.version}"
     lines = tuple(difflib.unified_diff(old, new, *names, lineterm=""))
@@ -60,12 +60,14 @@ def export_of(release: PromptRelease, form: ExportFormat) -> str:
 
 
 def text_of(release: PromptRelease) -> str:
-    """Return what is served, for people: each message under its role, then examples, decoding and models."""
+    """Return what is served, for people: each message under its role, then examples, labels, decoding and models."""
     parts = [
         f"[{one.role}{', for each example' if one.is_per_example else ''}]\n{one.content}\n" for one in release.messages
     ]
     if release.nearest is not None:
         parts += _texts_of(release.nearest)
+    if release.verbalizer:
+        parts.append("[labels]\n" + "".join(f"{word}: {label}\n" for label, word in release.verbalizer.items()))
     if release.decoding is not None:
         values = release.decoding.model_dump(mode="json", exclude={"name", "seed"}, exclude_none=True)
         shown = {name: value for name, value in values.items() if value != []}

@@ -60,7 +60,7 @@ class Prompting:
         ask = ask_chat(self._put(request, named, served))
         release = served.release
         tag = PromptTag(name=release.name, version=release.version)
-        return replace(ask, prompt=tag, shadow=self._shadow(request, named, alias))
+        return replace(ask, prompt=tag, shadow=self._shadow(request, named, alias), verbalizer=release.verbalizer)
 
     def _put(self, request: JsonObject, named: Named, served: Served) -> JsonObject:
         messages = _conversation(served, named.reference.variables, request.get("messages") or [])

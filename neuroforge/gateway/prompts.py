@@ -18,7 +18,7 @@ from neuroforge.contracts.prompt_serving import (
     no_prompt,
     no_version,
 )
-from neuroforge.contracts.prompts import PromptReference, PromptRelease
+from neuroforge.contracts.prompts import NearestExamples, PromptReference, PromptRelease
 from neuroforge.datasets.nearest import NearestTexts
 from neuroforge.datasets.template import fill_in, names_in
 from neuroforge.errors import DataError, RequestError, StorageError
@@ -117,12 +117,28 @@ class PromptShelf:
         self._releases: dict[str, dict[int, PromptRelease]] = {}
         self._aliases: dict[str, dict[str, PromptAlias]] = {}
         self._served: dict[tuple[str, int], Served] = {}
+        self._indexes: dict[str, NearestTexts] = {}
+        """By content hash."""
         self.revision: int | None = None
         """None = no snapshot has come yet."""
 
+    def index(self, snapshot: PromptSnapshot) -> None:
+        """Index the pools that aliases name, before they are asked for: 20 to 100 ms each, so call it in a thread.
+
+        What was indexed stays, should the caller give up in between.
+        """
+        named = {(one.name, one.version) for one in snapshot.aliases}
+        named |= {(one.name, one.shadow_version or 0) for one in snapshot.aliases}
+        for one in snapshot.releases:
+            is_named = (one.name, one.version) in named
+            if one.nearest is not None and is_named and one.content_hash not in self._indexes:
+                self._indexes[one.content_hash] = _index_of(one.nearest)
+
     def update(self, snapshot: PromptSnapshot) -> None:
-        """Serve what it says from now on."""
+        """Serve what it says from now on. A pool without an index gets it when its release is first asked for."""
         self.revision = snapshot.revision
+        hashes = {one.content_hash for one in snapshot.releases}
+        self._indexes = {key: one for key, one in self._indexes.items() if key in hashes}
         releases: dict[str, dict[int, PromptRelease]] = {}
         for release in snapshot.releases:
             releases.setdefault(release.name, {})[release.version] = release
@@ -170,11 +186,16 @@ class PromptShelf:
         """Return a release of the snapshot, ready. Raises StorageError: its content is not what was kept."""
         key = (name, version)
         if key not in self._served:
-            self._served[key] = _prepare(self._releases[name][version])
+            release = self._releases[name][version]
+            self._served[key] = _prepare(release, self._indexes.get(release.content_hash))
         return self._served[key]
 
 
-def _prepare(release: PromptRelease) -> Served:
+def _index_of(nearest: NearestExamples) -> NearestTexts:
+    return NearestTexts([one.question for one in nearest.pool])
+
+
+def _prepare(release: PromptRelease, index: NearestTexts | None) -> Served:
     if content_hash_of(release) != release.content_hash:
         raise StorageError(
             f"prompt {release.name!r} version {release.version} is not served: its content does not match its hash; "
@@ -187,8 +208,8 @@ def _prepare(release: PromptRelease) -> Served:
         if is_template and not names_in(content):
             content, is_template = fill_in(content, {}, label), False
         parts.append(Part(str(message.role), content, is_template, message.is_per_example))
-    nearest = release.nearest
-    index = None if nearest is None else NearestTexts([one.question for one in nearest.pool])
+    if release.nearest is not None and index is None:
+        index = _index_of(release.nearest)
     return Served(release, tuple(parts), index)
 
 

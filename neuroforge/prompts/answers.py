@@ -13,13 +13,6 @@ def words_of(program: PromptProgram, labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(program.verbalizer.get(one, one) for one in labels)
 
 
-def unworded(program: PromptProgram, reply: str) -> str:
-    """Return the reply with the program's words put back to the labels they stand for."""
-    stripped = reply.strip()
-    label = next((label for label, word in program.verbalizer.items() if word.casefold() == stripped.casefold()), None)
-    return reply if label is None else label
-
-
 def vote(scores: Sequence[Score]) -> int:
     """Return the place of the first reply with the answer that most gave; answers that were not found do not vote."""
     counts = Counter(one.answer for one in scores if one.answer is not None)

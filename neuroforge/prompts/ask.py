@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from neuroforge.contracts.answers import content_of, usage_of
+from neuroforge.contracts.answers import content_of, text_of, usage_of
 from neuroforge.contracts.base import Contract, JsonObject
 from neuroforge.contracts.chat import LabelLogprobs
 from neuroforge.contracts.datasets import DatasetItem
@@ -16,13 +16,16 @@ from neuroforge.contracts.ports import Clock
 from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.contracts.routing import AS_NAMED
 from neuroforge.contracts.scores import Score
+from neuroforge.datasets.words import label_of
 from neuroforge.errors import NeuroForgeError
-from neuroforge.prompts.answers import softmax, unworded, vote, words_of
-from neuroforge.prompts.render import render_bare, render_program
+from neuroforge.prompts.answers import softmax, vote, words_of
+from neuroforge.prompts.render import Prompt, bare_prompt_of, prompt_of
 
 T = TypeVar("T")
 CONTENT_FREE = "N/A"
 """Stands for the question when labels are calibrated. Source: Zhao et al., arXiv:2102.09690."""
+END_OF_ANSWER = "\n\n"
+"""Where an answer stops that no chat template ends, unless the program says where: after it the next example begins."""
 MAX_ATTEMPTS = 4
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 20.0
 
@@ -36,6 +39,14 @@ class Models(Protocol):
 
     async def label_logprobs(self, prompt: Any, labels: Sequence[str], model: str) -> LabelLogprobs:
         """One score a label."""
+        ...
+
+
+class TargetModels(Models, Protocol):
+    """Those that programs are for."""
+
+    async def completion(self, prompt: str, model: str, **options: Any) -> JsonObject:
+        """OpenAI's whole body."""
         ...
 
 
@@ -72,13 +83,15 @@ class Target:
     labels: tuple[str, ...] = ()
     """Climb the probabilities of these labels; empty = generate and score."""
     price: Price = field(default_factory=Price)
+    takes_text: bool = True
+    """Whether it continues a text without its chat template."""
 
 
 @dataclass
 class ItemAsker:
     """Asks one item at a time. `score` judges a reply, and may take long: it is called in a thread."""
 
-    client: Models
+    client: TargetModels
     target: Target
     score: Callable[[DatasetItem, str], Awaitable[Score]]
     sleep: Callable[[float], Awaitable[None]]
@@ -89,7 +102,7 @@ class ItemAsker:
         labels = self._labels(item)
         return self._hash(
             {
-                "messages": render_program(program, item),
+                "messages": prompt_of(program, item),
                 "parameters": parameters_of(program, item),
                 "n_samples": program.n_samples,
                 "labels": words_of(program, labels),
@@ -146,8 +159,8 @@ class ItemAsker:
         asked = {"model": self.target.model_id, "digest": self.target.digest, **parts}
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:32]
 
-    def _bare(self, program: PromptProgram, item: DatasetItem) -> tuple[JsonObject, ...]:
-        return render_bare(program, item, CONTENT_FREE)
+    def _bare(self, program: PromptProgram, item: DatasetItem) -> Prompt:
+        return bare_prompt_of(program, item, CONTENT_FREE)
 
     def _labels(self, item: DatasetItem) -> tuple[str, ...]:
         """An item's own labels, else the task's; none where replies are scored."""
@@ -158,7 +171,7 @@ class ItemAsker:
     ) -> dict[str, Any]:
         if bare is not None and bare.is_failed:
             return {"reason": bare.reason, "is_failed": True}
-        found = await self._label_logprobs(render_program(program, item), words_of(program, labels))
+        found = await self._label_logprobs(prompt_of(program, item), words_of(program, labels))
         logprobs = [one.logprob for one in found.scores]
         if bare is not None:
             logprobs = [one - without for one, without in zip(logprobs, bare.logprobs, strict=True)]
@@ -177,20 +190,17 @@ class ItemAsker:
         }
 
     async def _by_replies(self, program: PromptProgram, item: DatasetItem) -> dict[str, Any]:
-        messages, options = render_program(program, item), parameters_of(program, item)
+        prompt, options = prompt_of(program, item), parameters_of(program, item)
         replies, scores = [], []
         n_prompt = n_completion = 0
         for number in range(program.n_samples):
             sampled = {**options, "seed": options["seed"] + number}
-            body = await self._retried(
-                lambda sampled=sampled: self.client.chat(  # type: ignore[misc]
-                    list(messages), model=self.target.model_id, neuroforge=AS_NAMED, **sampled
-                )
-            )
+            body = await self._retried(lambda sampled=sampled: self._answered(prompt, sampled))  # type: ignore[misc]
             usage = usage_of(body)
             n_prompt += 0 if usage is None else usage.n_prompt_tokens
             n_completion += 0 if usage is None else usage.n_completion_tokens
-            replies.append(unworded(program, content_of(body) or ""))
+            reply = (content_of(body) if program.chat_template else text_of(body)) or ""
+            replies.append(label_of(reply, program.verbalizer) or reply)
             scores.append(await self._judged(item, replies[-1]))
         place = vote(scores)
         chosen = scores[place]
@@ -213,10 +223,20 @@ class ItemAsker:
         except Exception as error:  # noqa: BLE001 - a metric is someone else's code: its row is lost, not the run
             return Score(reason=f"the metric raised {type(error).__name__}: {' '.join(str(error).split())[:200]}")
 
-    async def _label_logprobs(self, messages: Sequence[JsonObject], words: Sequence[str]) -> LabelLogprobs:
-        return await self._retried(
-            lambda: self.client.label_logprobs(list(messages), list(words), self.target.model_id)
-        )
+    async def _answered(self, prompt: Prompt, options: dict[str, Any]) -> JsonObject:
+        model_id = self.target.model_id
+        if isinstance(prompt, str):
+            return await self.client.completion(prompt, model=model_id, neuroforge=AS_NAMED, **options)
+        return await self.client.chat(list(prompt), model=model_id, neuroforge=AS_NAMED, **options)
+
+    async def _label_logprobs(self, prompt: Prompt, words: Sequence[str]) -> LabelLogprobs:
+        if isinstance(prompt, str):
+            # A word begins with its space, where the text does not end with one.
+            asked: Any = prompt
+            words = [word if prompt[-1:].isspace() else f" {word}" for word in words]
+        else:
+            asked = list(prompt)
+        return await self._retried(lambda: self.client.label_logprobs(asked, list(words), self.target.model_id))
 
     async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
         for attempt in range(1, MAX_ATTEMPTS):
@@ -241,6 +261,7 @@ def parameters_of(program: PromptProgram, item: DatasetItem) -> dict[str, Any]:
     }
     if decoding.top_p is not None:
         found["top_p"] = decoding.top_p
-    if decoding.stop:
-        found["stop"] = list(decoding.stop)
+    stop = decoding.stop if program.chat_template else decoding.stop or (END_OF_ANSWER,)
+    if stop:
+        found["stop"] = list(stop)
     return found

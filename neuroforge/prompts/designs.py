@@ -15,6 +15,8 @@ Design = tuple[str, PromptProgram, tuple[str, ...]]
 _MOST_TRIES = 200
 """Designs repeat where the space is small."""
 _SHARE_OF_NEAREST = 0.5
+_SHARE_OF_SETTLED = 0.75
+"""Of designs that leave such a slot as it is."""
 
 
 def first_designs(
@@ -45,12 +47,13 @@ def draw_design(
 ) -> PromptProgram:
     """Return a program with every slot drawn anew; mostly with as many examples as may be shown, or half of them.
 
-    Examples are what helps small models most, so few designs go without; half show those nearest to the question.
+    Examples are what helps small models most, so few designs go without; half show those nearest to the question. How
+    the model is asked stays mostly as it is.
     """
     drawn = {
         slot.name: slot.choices[int(rng.integers(len(slot.choices)))]
         for slot in space.slots
-        if slot.name not in (NEAREST, COUNT)
+        if slot.name not in (NEAREST, COUNT) and not (slot.is_settled and rng.random() < _SHARE_OF_SETTLED)
     }
     counts = (
         max_demonstrations,

@@ -16,7 +16,7 @@ from neuroforge.prompts.evolution_state import EvolutionSettings, EvolutionState
 from neuroforge.prompts.evolve import PromptEvolutionEngine
 from neuroforge.prompts.improve import Failure, Proposer
 from neuroforge.prompts.label_check import check_labels
-from neuroforge.prompts.plan import make_purse
+from neuroforge.prompts.plan import make_purse, ways_of
 from neuroforge.prompts.prepare import Prepared
 from neuroforge.prompts.progress import ProgressTeller
 from neuroforge.prompts.purse import N_FINALISTS
@@ -57,7 +57,8 @@ class Evolution:
         self._has_writers = bool(suggestions.writers)
         self._is_checked = False
         items = [prepared.by_id[one] for block in prepared.blocks for one in block]
-        self._space = build_space(prepared.seed, items, config.max_demonstrations, prepared.pool)
+        ways = ways_of(config, prepared, evaluator.asker.target)
+        self._space = build_space(prepared.seed, items, config.max_demonstrations, prepared.pool, ways)
         self.engine = self._make_engine(suggestions)
         self.proposer = Proposer(workspace.beside, suggestions.writers, self._failures)
 

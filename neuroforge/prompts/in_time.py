@@ -11,7 +11,7 @@ from neuroforge.contracts.optimize import OptimizeConfig
 from neuroforge.contracts.prompt_progress import OptimizePhase
 from neuroforge.contracts.prompts import PromptCandidate
 from neuroforge.prompts.analyse import analyse_by_rules
-from neuroforge.prompts.ask import Models
+from neuroforge.prompts.ask import Models, TargetModels
 from neuroforge.prompts.attempts import Attempts
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolve import PromptEvolutionEngine
@@ -54,6 +54,18 @@ class ModelsInTime:
         """See Models."""
         async with asyncio.timeout(self.deadline.left_s):
             return await self.client.label_logprobs(prompt, labels, model)
+
+
+@dataclass(frozen=True)
+class TargetsInTime(ModelsInTime):
+    """As ModelsInTime, of models that programs are for."""
+
+    client: TargetModels
+
+    async def completion(self, prompt: str, model: str, **options: Any) -> JsonObject:
+        """See TargetModels."""
+        async with asyncio.timeout(self.deadline.left_s):
+            return await self.client.completion(prompt, model, **options)
 
 
 @dataclass(frozen=True)
@@ -100,7 +112,7 @@ class Proving:
         """
         winner = None
         asker = evaluator.asker
-        limited = replace(evaluator, asker=replace(asker, client=ModelsInTime(asker.client, self.deadline)))
+        limited = replace(evaluator, asker=replace(asker, client=TargetsInTime(asker.client, self.deadline)))
         try:
             enter("selecting")
             winner = await select_winner(engine, limited, self.prepared)

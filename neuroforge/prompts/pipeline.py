@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from neuroforge.contracts.datasets import DatasetItem
@@ -11,7 +11,7 @@ from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, Op
 from neuroforge.contracts.prompt_progress import OptimizeProgress
 from neuroforge.contracts.scores import Score
 from neuroforge.errors import first_of
-from neuroforge.prompts.ask import ItemAsker, Models, Target
+from neuroforge.prompts.ask import ItemAsker, TargetModels
 from neuroforge.prompts.attempts import ATTEMPTS, Attempts, question_of
 from neuroforge.prompts.conclude import Searched, conclude, conclude_unmeasured
 from neuroforge.prompts.deliver import Outlets, deliver, read_result
@@ -37,7 +37,7 @@ ScoreReply = Callable[[DatasetItem, str], Awaitable[Score]]
 class PromptEngineeringCore:
     """Optimises prompts on models behind a gateway. A run lives in a directory, and goes on from what is there."""
 
-    client: Models
+    client: TargetModels
     score: ScoreReply
     contestants: Contestants
     on_progress: Callable[[OptimizeProgress], None] = lambda _progress: None
@@ -122,7 +122,7 @@ class PromptEngineeringCore:
         teller: ProgressTeller,
     ) -> Searched:
         hosted = self.contestants.target
-        target = Target(hosted.model_id, hosted.digest, prepared.labels, hosted.price)
+        target = replace(hosted, labels=prepared.labels)
         asker = ItemAsker(self.client, target, self.score, self.sleep)
         concurrency = config.concurrency or self.contestants.n_slots
         evaluator = Evaluator(asker, prepared.by_id, workspace.log, concurrency, teller.see_result)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from neuroforge.contracts.chat import CHARACTERS_PER_TOKEN
+from neuroforge.contracts.experiments import Decoding
 from neuroforge.contracts.models import EngineStats, Price
 from neuroforge.contracts.optimize import OptimizeConfig, OptimizePlan
 from neuroforge.contracts.prompts import PromptProgram
@@ -16,6 +17,7 @@ from neuroforge.prompts.purse import N_FINALISTS, Purse
 from neuroforge.prompts.release import release_of_program
 from neuroforge.prompts.spend import FIRST_RATES, Estimator, Rates, Spent, total
 from neuroforge.prompts.suggest import N_MENDED
+from neuroforge.prompts.ways import VOTES, Ways
 
 TYPICAL_EXAMPLES = 3
 """Demonstrations of a prompt in the middle of a search."""
@@ -47,6 +49,18 @@ def make_purse(config: OptimizeConfig, prepared: Prepared, price: Price, beside:
         selection=tuple(item.id for item in prepared.splits["selection"]),
         test=tuple(item.id for item in prepared.splits["test"]),
         beside=beside,
+    )
+
+
+def ways_of(config: OptimizeConfig, prepared: Prepared, target: Target) -> Ways:
+    """Return what decides how the model may be asked."""
+    purse = make_purse(config, prepared, target.price)
+    return Ways(
+        answers=prepared.answers,
+        is_by_labels=bool(prepared.labels),
+        is_served=config.promote,
+        takes_text=target.takes_text,
+        most_votes=max(n for n in VOTES if n == 1 or _affords_votes(purse, n)),
     )
 
 
@@ -105,6 +119,8 @@ def _notes(config: OptimizeConfig, prepared: Prepared, contestants: Contestants,
             "labels are scored by their probabilities, but what is served by name generates its answers: with "
             "use_logprobs: false it is proven on those"
         )
+    others = "calibration" if prepared.labels else "samples that vote"
+    yield f"{others} and prompts without a chat template cannot be served by name: searched with promote: false only"
     try:
         release_of_program(prepared.seed, config.name, "proven")
     except DataError as error:
@@ -168,6 +184,13 @@ def _count_calls(
         n_selection = (N_FINALISTS + 1) * len(prepared.splits["selection"])
         limits.append(config.n_generations * config.population * n_items + n_selection)
     return max(0, min(limits)) if limits else None
+
+
+def _affords_votes(purse: Purse, n: int) -> bool:
+    """Whether selection between voters would leave the search half of what calls, tokens or money there are."""
+    voting = PromptProgram(**{**dict(purse.seed), "decoding": Decoding(temperature=1.0), "n_samples": n})
+    selection, test = purse.reserve((voting,), FIRST_RATES)
+    return purse.over(selection, (selection, test)) is None
 
 
 def _count_beside(config: OptimizeConfig, others: Sequence[str]) -> int:

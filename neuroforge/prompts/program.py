@@ -17,6 +17,8 @@ from neuroforge.prompts.render import to_text
 QUESTION_VARIABLES = ("query", "question", "input", "text")
 """Names by which a seed prompt may call the question: the first of them that it uses."""
 ID_DIGITS = 16
+_YOUNGER = ("n_nearest", "chat_template")
+"""Fields that ids from before do not count."""
 MAX_LISTED = 64
 """Examples that came, and that went, which a comparison lists."""
 
@@ -24,10 +26,11 @@ MAX_LISTED = 64
 def program_id(program: PromptProgram) -> str:
     """Return the same 16 hexadecimal digits for the same program, on every machine."""
     content = program.model_dump(mode="json")
-    if program.n_nearest is None:
-        del content["n_nearest"]
+    for name in _YOUNGER:
+        if content[name] == PromptProgram.model_fields[name].default:
+            del content[name]
     for one in content["demonstrations"]:
-        del one["group"]  # of its item; like `n_nearest` it is younger than ids that are kept
+        del one["group"]  # of its item, and younger too
     text = json.dumps(content, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
 

@@ -12,7 +12,7 @@ from neuroforge.prompts.templates import nearest_of, template_of
 
 _GIVEN_LATER = ("version", "tracked_as", "created_at_s")
 _LONGEST_REASON = 500
-_SERVED = "messages, examples, variables and decoding"
+_SERVED = "messages, examples, words for labels, variables and decoding"
 
 
 def release_of_program(program: PromptProgram, name: str, reason: str, models: Sequence[str] = ()) -> PromptRelease:
@@ -21,8 +21,8 @@ def release_of_program(program: PromptProgram, name: str, reason: str, models: S
     Args:
         models: Those that it was proven on; empty = any model may answer.
     Raises:
-        DataError: It asks several times, or calibrates: a release is asked once, and generates. Or its input template
-            is none.
+        DataError: It asks several times, calibrates or does without a chat template: a release is asked once, in a
+            chat, and generates. Or its input template is none.
     """
     if program.calibrate:
         raise DataError(
@@ -34,11 +34,14 @@ def release_of_program(program: PromptProgram, name: str, reason: str, models: S
             f"{name}: n_samples is {program.n_samples}, but what is served by name is asked once: measure it with "
             f"n_samples: 1"
         )
+    if not program.chat_template:
+        raise DataError(f"{name}: chat_template is false, but what is served by name answers chats: measure it with it")
     messages, nearest = template_of(program), nearest_of(program)
     return PromptRelease(
         name=name,
         messages=messages,
         nearest=nearest,
+        verbalizer=program.verbalizer,
         variables=variables_of(messages, nearest),
         decoding=program.decoding,
         models=tuple(models),

@@ -15,6 +15,8 @@ TITLES: dict[Section, str] = {
     "answer_cue": "Answer",
 }
 _QUESTION = "Question"
+Prompt = tuple[JsonObject, ...] | str
+"""Messages, or a text that the model continues."""
 INPUT = "\0input\0"
 """Stands for the question while the messages around it are made."""
 
@@ -32,10 +34,15 @@ def render_program(program: PromptProgram, item: DatasetItem) -> tuple[JsonObjec
     return (*messages[:first], *item.messages, *messages[first:])
 
 
-def render_bare(program: PromptProgram, item: DatasetItem, query: str) -> tuple[JsonObject, ...]:
-    """Return the messages that ask this item with another question, examples and all; raises as `render_program`."""
+def prompt_of(program: PromptProgram, item: DatasetItem) -> Prompt:
+    """Return what the model is asked: messages, or their text to continue; raises as `render_program`."""
+    return _put(program, render_program(program, item))
+
+
+def bare_prompt_of(program: PromptProgram, item: DatasetItem, query: str) -> Prompt:
+    """Return `prompt_of` with another question, examples and all."""
     bare = DatasetItem(**{**dict(item), "query": query, "messages": ()})
-    return _render(show_for(program, item), question_of(program, bare))
+    return _put(program, _render(show_for(program, item), question_of(program, bare)))
 
 
 def messages_of(program: PromptProgram, question: str) -> tuple[PromptMessage, ...]:
@@ -79,6 +86,18 @@ def _render(shown: PromptProgram, question: str) -> tuple[JsonObject, ...]:
     return tuple(
         {"role": one.role, "content": one.content.replace(INPUT, question)} for one in messages_of(shown, INPUT)
     )
+
+
+def _put(program: PromptProgram, messages: tuple[JsonObject, ...]) -> Prompt:
+    """Without a chat template answers follow their questions, and the last question waits for its own."""
+    if program.chat_template:
+        return messages
+    before_answer = " " if program.answer_cue else "\n"
+    text = ""
+    for one in messages:
+        between = before_answer if one["role"] == "assistant" else "\n\n"
+        text += f"{between if text else ''}{one['content']}"
+    return text if program.answer_cue else f"{text}\n"
 
 
 def _section_text(program: PromptProgram, section: Section) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import DatasetSource
-from neuroforge.contracts.models import ModelState, ModelStatus
+from neuroforge.contracts.models import Capability, ModelState, ModelStatus
 from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig, OptimizePlan
 from neuroforge.contracts.prompt_progress import OptimizeProgress
 from neuroforge.contracts.routing import Decision
@@ -20,7 +20,7 @@ from neuroforge.datasets.pipeline import Assets, as_published, load_dataset
 from neuroforge.datasets.sample import sample_stratified
 from neuroforge.datasets.split import select_split
 from neuroforge.errors import DataError, ModelNotFound
-from neuroforge.prompts.ask import Models, Target
+from neuroforge.prompts.ask import Target, TargetModels
 from neuroforge.prompts.deliver import Outlets
 from neuroforge.prompts.pipeline import PromptEngineeringCore, ScoreReply
 from neuroforge.prompts.plan import Contestants
@@ -34,7 +34,7 @@ N_ROUTED = 20
 """Examples that are put to `auto:best` to find the target where none is named."""
 
 
-class Fleet(Models, Protocol):
+class Fleet(TargetModels, Protocol):
     """The async client, as far as it is needed."""
 
     async def models(self) -> tuple[ModelStatus, ...]:
@@ -166,13 +166,18 @@ async def find_contestants(config: OptimizeConfig, client: Fleet, items: Sequenc
     target = hosted[config.target_model or await _best_for(client, items, chatting)]
     n_slots = 1 if target.stats is None else max(1, target.stats.slots_total)
     return Contestants(
-        target=Target(target.id, target.digest, price=target.price),
+        target=Target(target.id, target.digest, price=target.price, takes_text=_can(target, "completion")),
         n_slots=n_slots,
         others=_advisers(target.id, config.proposers or (), [one for one in hosted.values() if one.id in chatting]),
         price_by_model={model.id: model.price for model in hosted.values()},
         stats=target.stats,
-        tells_labels=not target.capabilities or "label_logprobs" in target.capabilities,
+        tells_labels=_can(target, "label_logprobs"),
     )
+
+
+def _can(model: ModelStatus, capability: Capability) -> bool:
+    """Of a model that was not loaded yet nobody knows."""
+    return not model.capabilities or capability in model.capabilities
 
 
 def _advisers(target_id: str, proposers: Sequence[str], chatting: Sequence[ModelStatus]) -> tuple[str, ...]:

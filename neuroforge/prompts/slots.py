@@ -26,6 +26,8 @@ class Slot:
     write: Callable[[PromptProgram, Any], PromptProgram]
     is_active: Callable[[Values], bool] = lambda _values: True
     """Whether it makes a difference, given the other slots' values: conditions of the search space."""
+    is_settled: bool = False
+    """Drawn designs mostly leave it as it is: another choice seldom pays, and may spoil all the others."""
 
 
 def choices_of(own: Any, offered: Sequence[Any]) -> tuple[Any, ...]:

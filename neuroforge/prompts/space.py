@@ -19,6 +19,7 @@ from neuroforge.contracts.prompts import (
     Section,
 )
 from neuroforge.prompts.slots import Slot, Values, changed, choices_of, demonstration_slots, shows_any
+from neuroforge.prompts.ways import Ways, asking_slots
 
 TaskKind = Literal["choice", "classification", "numeric", "code", "text"]
 """What an answer is: one of lettered choices, one of few labels, a number, Python, or words."""
@@ -73,6 +74,7 @@ def build_space(
     items: Sequence[DatasetItem],
     max_demonstrations: int,
     pool: Sequence[Demonstration] = (),
+    ways: Ways | None = None,
 ) -> PromptSpace:
     """Return the search space of a task: what its kind's bank offers, beside what the seed has.
 
@@ -81,6 +83,7 @@ def build_space(
         items: Decide the kind of task.
         max_demonstrations: Upper end of the slots `n_nearest` and `n_demonstrations`.
         pool: Examples of which `n_nearest` shows those nearest to the question; without any it has the seed's value.
+        ways: What decides how the model may be asked; None = as the seed has it.
     """
     kind = kind_of(items)
     bank = _bank_of(kind)
@@ -101,6 +104,7 @@ def build_space(
         _style("section_order", seed, _ORDERS),
         *demonstration_slots(seed, max_demonstrations, pool),
         _style("demonstrations", seed, get_args(DemonstrationStyle), "demonstration_style", shows_any),
+        *(() if ways is None else asking_slots(seed, ways)),
     )
     return PromptSpace(kind, slots)
 

@@ -3,6 +3,7 @@
 Others read it there by `mlflow.genai.load_prompt("prompts:/name@alias")`. mlflow is imported at the first use.
 """
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,7 @@ def _tags(release: PromptRelease) -> dict[str, str]:
         "decoding": None
         if release.decoding is None
         else release.decoding.model_dump_json(exclude={"name", "seed"}, exclude_none=True),
+        "verbalizer": json.dumps(release.verbalizer) if release.verbalizer else None,
         "test_score": None if release.test_score is None else release.test_score.model_dump_json(),
         "improvement": None if release.improvement is None else release.improvement.model_dump_json(),
     }

@@ -12,6 +12,7 @@ from neuroforge.contracts.optimize import OptimizationResult, OptimizeConfig
 from neuroforge.contracts.rules import Estimate
 from neuroforge.pages.curve import Step, draw_curve
 from neuroforge.prompts.evolution_state import EvolutionState
+from neuroforge.prompts.prepare import labels_of
 from neuroforge.prompts.program import diff_programs, diff_texts, to_yaml
 from neuroforge.prompts.reporting.examples import Examples, find_examples
 from neuroforge.prompts.reporting.front import FrontRow, build_front, draw_front
@@ -19,6 +20,7 @@ from neuroforge.prompts.reporting.lineage import Ancestor, build_lineage
 from neuroforge.prompts.reporting.parts import OperatorWorth, PartWorth, list_operators, list_parts
 from neuroforge.prompts.space import build_space
 from neuroforge.prompts.tables import Measured
+from neuroforge.prompts.ways import VOTES, Ways
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -64,6 +66,7 @@ def build_view(finished: Finished) -> ReportView:
     winner, seed = result.lineage[0], state.candidates[0]
     front = build_front(state, result.front, winner.id)
     items = list(finished.items.values())
+    ways = Ways(labels_of(items), result.plan.is_by_labels, config.promote, takes_text=True, most_votes=max(VOTES))
     return ReportView(
         result=result,
         is_changed=winner.id != seed.id,
@@ -75,7 +78,7 @@ def build_view(finished: Finished) -> ReportView:
         front=front,
         plots=draw_front(front),
         operators=list_operators(state),
-        parts=list_parts(state, build_space(seed.program, items, config.max_demonstrations)),
+        parts=list_parts(state, build_space(seed.program, items, config.max_demonstrations, (), ways)),
         examples=find_examples(finished.measured, finished.items, winner.id, seed.id),
         spend=tuple(_list_spend(config, result)),
         config=yaml.safe_dump(

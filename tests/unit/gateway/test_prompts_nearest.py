@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.prompt_serving import content_hash_of
+from neuroforge.contracts.prompt_serving import PromptSnapshot, content_hash_of
 from neuroforge.contracts.prompts import (
     Delimiter,
     Demonstration,
@@ -87,6 +87,22 @@ def test_the_hash_covers_the_examples() -> None:
 
     with pytest.raises(StorageError, match="does not match its hash"):
         shelf.find(PromptReference(name="sense"), "model")
+
+
+def test_a_pool_that_an_alias_names_is_indexed_beforehand_and_forgotten_with_it() -> None:
+    release = serve(PromptProgram(demonstrations=POOL, n_nearest=2)).release
+    unnamed = PromptRelease(**{**dict(release), "version": 2, "nearest": None, "content_hash": "0" * 64})
+    shelf, snapshot = PromptShelf(), holding(release, unnamed)
+    shelf.index(snapshot)
+    shelf.update(snapshot)
+    index = shelf.served("sense", 1).index
+
+    shelf.index(snapshot)
+    shelf.update(snapshot)
+    assert shelf.served("sense", 1).index is index
+    shelf.update(PromptSnapshot(revision=2))
+    shelf.update(snapshot)
+    assert shelf.served("sense", 1).index is not index
 
 
 def test_what_is_exported_is_the_whole_release() -> None:

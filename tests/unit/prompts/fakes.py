@@ -34,10 +34,18 @@ class FakeModels:
             "usage": {"prompt_tokens": 10, "completion_tokens": 2},
         }
 
+    async def completion(self, prompt: str, model: str, **options: Any) -> JsonObject:
+        self.asked.append({"prompt": prompt, "model": model, **options})
+        await self._pass()
+        return {
+            "choices": [{"text": self.answer(prompt), "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 8, "completion_tokens": 2},
+        }
+
     async def label_logprobs(self, prompt: Any, labels: Sequence[str], model: str) -> LabelLogprobs:
         self.asked.append({"messages": prompt, "model": model, "labels": list(labels)})
         await self._pass()
-        text = "\n".join(one["content"] for one in prompt)
+        text = prompt if isinstance(prompt, str) else "\n".join(one["content"] for one in prompt)
         scores = tuple(LabelScore(label=one, logprob=self.logprobs(text, one), n_tokens=1) for one in labels)
         return LabelLogprobs(scores=scores, n_prompt_tokens=10)
 

@@ -7,10 +7,11 @@ import pytest
 
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.experiments import Decoding
-from neuroforge.contracts.prompts import Demonstration, PromptProgram
+from neuroforge.contracts.prompts import Demonstration, PromptProgram, PromptStyle
 from neuroforge.contracts.routing import AS_NAMED
 from neuroforge.errors import EngineOverloaded, EngineUnavailable, RequestError
 from neuroforge.prompts.ask import CONTENT_FREE
+from neuroforge.prompts.render import prompt_of
 from tests.unit.prompts.fakes import FakeModels, asker
 
 ITEM = DatasetItem(id="i", dataset="d", query="2+2=4?", scorer="exact", references=("yes",))
@@ -156,3 +157,37 @@ class TestKeys:
 def iter_of(*answers: str) -> Any:
     left = list(answers)
     return lambda _prompt: left.pop(0)
+
+
+RAW = PromptProgram(instruction="Is it so?", chat_template=False)
+
+
+async def test_without_a_chat_template_the_text_is_continued_up_to_an_empty_line() -> None:
+    models = FakeModels(answer=lambda _prompt: " yes\n")
+
+    result = await asker(models).ask(RAW, ITEM)
+
+    assert (result.score, result.n_prompt_tokens) == (1.0, 8)
+    assert models.asked[0]["prompt"] == "Is it so?\n\n2+2=4?\n"
+    assert models.asked[0]["stop"] == ["\n\n"]
+    assert models.asked[0]["neuroforge"] == AS_NAMED
+
+
+@pytest.mark.parametrize(("cue", "end", "words"), [(None, "Which?\n", ["A", "B"]), ("It is", "It is", [" A", " B"])])
+async def test_labels_go_on_where_the_text_ends(cue: str | None, end: str, words: list[str]) -> None:
+    models = FakeModels(logprobs=lambda _prompt, label: -1.0 if "B" in label else -2.0)
+    program = PromptProgram(**{**dict(RAW), "answer_cue": cue})
+
+    result = await asker(models, labels=("A", "B")).ask(program, CHOICE)
+
+    assert (result.answer, result.score) == ("B", 1.0)
+    assert models.asked[0]["messages"].endswith(end)
+    assert models.asked[0]["labels"] == words
+
+
+def test_turns_without_a_chat_template_follow_each_other() -> None:
+    style = PromptStyle(demonstrations="turns", placement="system")
+    shown = (Demonstration(question="1+1=3?", answer="no"),)
+    program = PromptProgram(**{**dict(RAW), "style": style, "demonstrations": shown, "answer_cue": "So:"})
+
+    assert prompt_of(program, ITEM) == "Is it so?\n\n1+1=3?\nSo: no\n\n2+2=4?\nSo:"

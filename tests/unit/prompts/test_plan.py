@@ -11,7 +11,7 @@ from neuroforge.contracts.optimize import OptimizeConfig, OptimizePlan
 from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.errors import DataError
 from neuroforge.prompts.ask import Target
-from neuroforge.prompts.plan import Contestants, plan_run
+from neuroforge.prompts.plan import Contestants, plan_run, ways_of
 from neuroforge.prompts.prepare import prepare
 
 PRICE = Price(input_usd_per_million=1.0, output_usd_per_million=10.0)
@@ -19,16 +19,16 @@ STATS = EngineStats(slots_total=4, slots_busy=0, queued=0, ttft_s=0.2, s_per_tok
 
 
 FIELDS: dict[str, Any] = {"name": "t", "prompt": "Do it.\n\n{{ query }}", "use_logprobs": False}
+ITEMS = [
+    DatasetItem(id=f"i{k}", dataset="d", query=f"question {k}", scorer="exact", references=(f"a{k}",), max_tokens=8)
+    for k in range(80)
+]
 
 
 def planned(stats: EngineStats | None = STATS, **changes: Any) -> OptimizePlan:
     config = OptimizeConfig(**{**FIELDS, **changes})
-    items = [
-        DatasetItem(id=f"i{k}", dataset="d", query=f"question {k}", scorer="exact", references=(f"a{k}",), max_tokens=8)
-        for k in range(80)
-    ]
     contestants = Contestants(Target("m", price=PRICE), 4, ("m", "n"), {"m": PRICE}, stats)
-    return plan_run(config, prepare(config, items), contestants)
+    return plan_run(config, prepare(config, ITEMS), contestants)
 
 
 def test_calls_are_the_budgets_and_the_test_comes_on_top() -> None:
@@ -109,20 +109,22 @@ def test_a_target_that_tells_no_labels_is_asked_for_answers() -> None:
     plan = planned_by_labels(tells_labels=False)
 
     assert not plan.is_by_labels
-    assert plan.notes == ("m tells no log-probabilities of labels: replies are scored",)
+    assert plan.notes[0] == "m tells no log-probabilities of labels: replies are scored"
 
 
 def test_that_probabilities_prove_nothing_of_served_answers_is_told_to_who_would_serve_them() -> None:
-    (note,) = planned_by_labels(tells_labels=True).notes
+    note, left_out = planned_by_labels(tells_labels=True).notes
 
+    assert left_out.startswith("calibration and prompts without a chat template cannot be served by name: ")
     assert "what is served by name generates its answers" in note
     assert planned_by_labels(tells_labels=True, promote=False).notes == ()
 
 
 def test_that_a_winner_could_not_be_registered_is_told_before_anything_is_asked() -> None:
     program = PromptProgram(instruction="A", n_samples=5, decoding=Decoding(temperature=1.0))
-    (note,) = planned(prompt=None, program=program).notes
+    first, note = planned(prompt=None, program=program).notes
 
+    assert first.startswith("samples that vote and prompts without a chat template cannot be served by name: ")
     assert note.startswith("what is proven will not be registered: t: n_samples is 5")
 
 
@@ -131,3 +133,11 @@ def test_without_the_analysis_only_writers_probes_are_asked_beside() -> None:
     assert planned(analyse=False).n_beside_calls_max == 6
     assert planned(analyse=False, proposers=("n",)).n_beside_calls_max == 0
     assert planned(proposers=("n",)).n_beside_calls_max > 0
+
+
+@pytest.mark.parametrize(("max_calls", "most"), [(399, 1), (400, 3), (639, 3), (640, 5), (None, 5)])
+def test_as_many_votes_are_offered_as_leave_the_search_half_of_the_calls(max_calls: int | None, most: int) -> None:
+    """The seed once and three finalists on 20 items of selection."""
+    config = OptimizeConfig(**{**FIELDS, "budget": Budget(max_calls=max_calls), "promote": False})
+
+    assert ways_of(config, prepare(config, ITEMS), Target("m")).most_votes == most

@@ -97,6 +97,11 @@ def test_labels_less_those_without_a_question_are_not_served_by_name() -> None:
         release_of_program(PromptProgram(instruction="A", calibrate=True), "sense", "r")
 
 
+def test_a_text_that_is_continued_is_not_served_by_name() -> None:
+    with pytest.raises(DataError, match="chat_template is false"):
+        release_of_program(PromptProgram(instruction="A", chat_template=False), "sense", "r")
+
+
 def test_many_long_examples_are_served_as_they_were_evaluated() -> None:
     shown = tuple(Demonstration(question=f"{number} {'word ' * 290}", answer="a") for number in range(24))
     program = PromptProgram(instruction="Say {a}.", demonstrations=shown)
