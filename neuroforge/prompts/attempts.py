@@ -11,6 +11,7 @@ from pydantic import Field
 
 from neuroforge.contracts.base import Contract
 from neuroforge.contracts.datasets import DatasetItem
+from neuroforge.contracts.optimize import OptimizeConfig
 from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.errors import ConflictError
 from neuroforge.prompts.program import program_id
@@ -28,8 +29,8 @@ LOCK_TIMEOUT_S = 30.0
 class Question(Contract):
     """What a test asks: is another prompt better than this one, for this model, on these items?"""
 
-    name: str
-    """Of the prompt that would be promoted."""
+    name: str | None
+    """That the winner would be served by; None = by none."""
     model_id: str
     seed_id: str
     """`program_id` of the prompt that would be replaced."""
@@ -39,7 +40,8 @@ class Question(Contract):
     def is_near(self, other: "Question") -> bool:
         """Whether both belong to one family: the same prompt, by name or by text and model, and items in common."""
         is_same_prompt = (self.seed_id, self.model_id) == (other.seed_id, other.model_id)
-        return (self.name == other.name or is_same_prompt) and not set(self.items).isdisjoint(other.items)
+        is_same_name = self.name is not None and self.name == other.name
+        return (is_same_name or is_same_prompt) and not set(self.items).isdisjoint(other.items)
 
 
 class Attempt(Contract):
@@ -68,9 +70,10 @@ def attempts_of(home: Path) -> Path:
     return home / "prompts" / ATTEMPTS
 
 
-def question_of(name: str, model_id: str, seed: PromptProgram, test: Sequence[DatasetItem]) -> Question:
+def question_of(config: OptimizeConfig, model_id: str, seed: PromptProgram, test: Sequence[DatasetItem]) -> Question:
     """Return what a test of a winner against the seed on these items asks."""
     items = tuple(sorted({fingerprint(item) for item in test}))
+    name = config.name if config.promote else None
     return Question(name=name, model_id=model_id, seed_id=program_id(seed), items=items)
 
 

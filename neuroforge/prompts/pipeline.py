@@ -81,7 +81,7 @@ class PromptEngineeringCore:
         plan = plan_run(config, prepared, self.contestants)
         if prepared is None:
             return plan
-        asked = question_of(config.name, plan.target_model, prepared.seed, prepared.splits["test"])
+        asked = question_of(config, plan.target_model, prepared.seed, prepared.splits["test"])
         told = tell_level(self._attempts(directory).foresee(asked, config.alpha), config.alpha)
         return OptimizePlan(**{**dict(plan), "notes": (*plan.notes, *told)})
 

@@ -53,7 +53,7 @@ async def prove_winner(
             sentence="on items that the search had not seen nothing was better than the seed: the seed stays",
             warnings=leaks.warnings,
         )
-    question = question_of(config.name, evaluator.asker.target.model_id, prepared.seed, test)
+    question = question_of(config, evaluator.asker.target.model_id, prepared.seed, test)
     level = await asyncio.to_thread(attempts.take, question, winner.id, config.alpha)
     ids = tuple(item.id for item in test if item.id not in leaks.test_ids)
     mine = await evaluator.results_of(winner.program, ids)
