@@ -128,8 +128,11 @@ def _follow(client: "Client", status: "PromptRunStatus", is_detached: bool, as_j
 
 def _print_result(result: "OptimizationResult", status: "PromptRunStatus") -> None:
     from cluster.cli.optimize import print_result
+    from neuroforge.prompts.delivered import is_undelivered
 
     print_result(result, Path(status.directory or ""))
+    if is_undelivered(result):
+        typer.echo(f"to try that again: neuroforge prompts resume {status.id}", err=True)
 
 
 def _stand(status: "PromptRunStatus") -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from neuroforge.contracts.experiments import Budget
+from neuroforge.contracts.optimize import OptimizationResult
 from neuroforge.contracts.prompt_progress import OptimizeProgress
 from neuroforge.contracts.rules import Estimate
 from tests.unit.cluster.cli_runner import Cli, cells
@@ -51,6 +52,19 @@ def test_optimize_on_the_server_shows_the_plan_and_what_was_found(cli: Cli, gate
     assert RESULT.sentence in shown.stdout
     assert sent(gateway) == ["POST /plan", "POST ", *["GET /opt-1"] * 3, "GET /opt-1/result"]
     assert gateway.received[1].json["dataset"] == {"name": "mmlu", "n": 50}
+
+
+def test_what_could_not_be_registered_is_shown_with_the_way_to_try_again(cli: Cli, gateway: Loopback) -> None:
+    told = OptimizationResult(**{**dict(RESULT), "warnings": ("proven, but not registered: MLflow is down",)})
+    gateway.answer("GET", f"{PATH}/opt-1/result", body(told))
+    shown = cli("prompts", "status", "opt-1")
+    assert "MLflow is down" in shown.stderr
+    assert "to try that again: neuroforge prompts resume opt-1" in shown.stderr
+
+
+def test_the_analysis_is_left_out_where_the_command_says_so(cli: Cli, gateway: Loopback) -> None:
+    cli("optimize", "task.yaml", "--on-server", "--yes", "--detach", "--no-analyse")
+    assert gateway.received[1].json["analyse"] is False
 
 
 def test_detached_it_goes_on_in_the_server(cli: Cli, gateway: Loopback) -> None:
