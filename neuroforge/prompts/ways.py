@@ -14,6 +14,8 @@ SAMPLING = ((0.0, None), (0.7, 0.9))
 VOTES = (1, 3, 5)
 STOPS: tuple[tuple[str, ...], ...] = ((), ("\n",))
 """Small models go on after the answer; a label is one line."""
+MOST_WORDED = 30
+"""Labels that get other words: the prompt has to list them all."""
 LETTER_LABELS = len(ascii_uppercase)
 
 
@@ -36,7 +38,7 @@ class Ways:
 def asking_slots(seed: PromptProgram, ways: Ways) -> tuple[Slot, ...]:
     """Return the slots that make a difference to the task."""
     slots: list[Slot] = []
-    if len(ways.answers) > 1 and any(len(label) > 1 for label in ways.answers):
+    if 1 < len(ways.answers) <= MOST_WORDED and any(len(label) > 1 for label in ways.answers):
         slots.append(_verbalizer(seed, ways.answers))
     if ways.is_by_labels and not ways.is_served:
         slots.append(_field("calibrate", seed, (False, True)))

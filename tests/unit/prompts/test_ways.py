@@ -35,6 +35,7 @@ def offered(ways: Ways) -> set[str]:
         (Ways(is_served=False), set()),
         (Ways(LABELS), {"verbalizer", "stop"}),
         (Ways(("A", "B")), {"stop"}),
+        (Ways(tuple(f"label {k}" for k in range(31))), {"stop"}),
         (Ways(LABELS, is_by_labels=True), {"verbalizer"}),
         (Ways(LABELS, is_by_labels=True, is_served=False, most_votes=5), {"verbalizer", "calibrate"}),
         (Ways(takes_text=True), set()),
