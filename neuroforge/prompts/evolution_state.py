@@ -8,13 +8,15 @@ import numpy as np
 from pydantic import Field
 
 from neuroforge.contracts.base import Contract, JsonObject
-from neuroforge.contracts.prompts import Demonstration, Evaluation, PromptCandidate
+from neuroforge.contracts.prompts import Demonstration, Evaluation, PromptCandidate, PromptProgram
 from neuroforge.contracts.rules import Estimate
+from neuroforge.errors import DataError
 from neuroforge.prompts.credit import Credit
 
 FLEET_OPERATORS = ("paraphrase", "reflect", "combine")
 """Operators that ask a model for a new instruction."""
 Phase = Literal["breeding", "racing", "deepening", "over"]
+"""`deepening` stands in states of earlier versions only: a race of the elite on one more block."""
 
 
 class Trial(NamedTuple):
@@ -62,8 +64,10 @@ class EvolutionState(Contract):
     generation: int = 0
     block: int = 0
     """That the race is on."""
+    ahead: dict[str, int] = Field(default_factory=dict)
+    """Block of those of the cohort that have seen this one already."""
     depth: int = 1
-    """Blocks that the elite has been through."""
+    """Blocks of the race."""
     candidates: tuple[PromptCandidate, ...] = ()
     """All there ever were, in the order in which they were made; the first is the seed."""
     evaluations: tuple[Evaluation, ...] = ()
@@ -163,3 +167,14 @@ def rng_state(rng: np.random.Generator) -> JsonObject:
     """Return where the generator stands; its large integers as text, since JSON readers round them."""
     found: Mapping[str, JsonObject] = rng.bit_generator.state
     return {**found, "state": {name: str(value) for name, value in found["state"].items()}}
+
+
+def check_start(settings: EvolutionSettings, blocks: Sequence[tuple[str, ...]], seed: PromptProgram) -> None:
+    """Raise DataError without items to search on, or where the budget does not take one candidate through a block."""
+    if not blocks or not blocks[0]:
+        raise DataError("there are no items to search on")
+    if settings.max_calls is not None and settings.max_calls < len(blocks[0]) * seed.n_samples:
+        raise DataError(
+            f"a budget of {settings.max_calls} calls does not take one candidate through the first "
+            f"{len(blocks[0])} items ({len(blocks[0]) * seed.n_samples} calls): raise it, or lower block_size"
+        )

@@ -1,16 +1,14 @@
-"""PromptEvolutionEngine: breed -> race over blocks of items -> credit operators -> survivors; ask and tell.
+"""PromptEvolutionEngine: breed -> ask new and known ones a block of items -> credit operators -> elite; ask and tell.
 
-A race shows every candidate the same items in the same order. Steps are taken only when all that was asked has been
-told, in the order of the candidates, so a run does not depend on which answer comes first.
+Every candidate sees the same items in the same order, as far as it comes. Steps are taken only when all that was asked
+has been told, in the order of the candidates, so a run does not depend on which answer comes first.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from neuroforge.contracts.prompts import Demonstration, Evaluation, PromptCandidate, PromptProgram
-from neuroforge.errors import DataError, NotFound
+from neuroforge.errors import NotFound
 from neuroforge.prompts.credit import reward
 from neuroforge.prompts.designs import first_designs
 from neuroforge.prompts.evolution_state import (
@@ -18,18 +16,17 @@ from neuroforge.prompts.evolution_state import (
     CallLimit,
     EvolutionSettings,
     EvolutionState,
-    Milestone,
     Trial,
+    check_start,
     rng_of,
     rng_state,
 )
 from neuroforge.prompts.litter import Child, Nursery
 from neuroforge.prompts.program import program_id
-from neuroforge.prompts.race import Fitness, estimate, pareto_front, survivors
+from neuroforge.prompts.race import Fitness
 from neuroforge.prompts.space import PromptSpace
-from neuroforge.prompts.spend import spent_on
 from neuroforge.prompts.standing import Standing
-from neuroforge.prompts.stop import why_over
+from neuroforge.prompts.stop import milestone_of, why_over
 
 Blocks = Sequence[tuple[str, ...]]
 _HALVES = 2
@@ -146,21 +143,16 @@ class PromptEvolutionEngine:
 
     def front(self) -> tuple[PromptCandidate, ...]:
         """Return those of the elite that no other beats in expected fitness, prompt tokens and latency at once."""
-        points, expected = {}, self._standing.expected(self._state.elite)
-        for one in self._state.elite:
-            told = [evaluation for evaluation in self._state.evaluations if evaluation.candidate_id == one]
-            n_calls = max(1, sum(evaluation.n_calls for evaluation in told))
-            n_tokens = sum(evaluation.n_prompt_tokens for evaluation in told) / n_calls
-            latency_s = sum(evaluation.latency_s * evaluation.n_calls for evaluation in told) / n_calls
-            points[one] = (-expected[one], n_tokens, latency_s)
-        return tuple(self._standing.known[one] for one in pareto_front(points))
+        best = self._standing.front(self._state.elite, self._state.evaluations)
+        return tuple(self._standing.known[one] for one in best)
 
     def _open_trials(self) -> tuple[Trial, ...]:
         state = self._state
+        due = [(one, state.ahead.get(one, state.block)) for one in state.cohort]
         trials = [
-            Trial(self._standing.known[one], state.block, self._blocks[state.block])
-            for one in state.cohort
-            if not self._standing.has_seen(one, state.block)
+            Trial(self._standing.known[one], block, self._blocks[block])
+            for one, block in due
+            if not self._standing.has_seen(one, block)
         ]
         if not trials:
             return ()
@@ -170,23 +162,15 @@ class PromptEvolutionEngine:
         return tuple(trials[: afforded.n_trials])
 
     def _step(self) -> None:
-        match self._state.phase:
-            case "racing":
-                self._race_on()
-            case "deepening":
-                elite = self._standing.ranked(self._state.elite)
-                self._change(phase="breeding", depth=self._state.depth + 1, elite=elite)
-            case "breeding":
-                self._breed()
+        if self._state.phase == "breeding":
+            self._breed()
+        else:
+            self._race_on()
 
     def _race_on(self) -> None:
-        """After a block: the better half of the unbeaten goes on; after the last that the elite has seen, all end."""
+        """After a block: the better half of the unbeaten goes on; after the race's last all end."""
         state = self._state
-        rivals = {one: self._standing.fitness[one] for one in (*state.elite, *state.cohort)}
-        unbeaten = set(survivors(rivals, self._settings.n_survivors, self._settings.alpha))
-        n_most = -(-len(state.cohort) // _HALVES)
-        cohort = self._standing.ranked([one for one in state.cohort if one in unbeaten])[:n_most]
-        if cohort and state.block + 1 < state.depth:
+        if state.block + 1 < state.depth and (cohort := self._better_half()):
             self._change(cohort=cohort, block=state.block + 1)
             return
         elite = self._standing.best(self._settings.n_survivors)
@@ -194,9 +178,9 @@ class PromptEvolutionEngine:
         self._change(
             elite=elite,
             cohort=(),
-            credits=reward(state.credits, self._gains_of_children()),
+            credits=reward(state.credits, self._standing.gains_over_parents(state.children)),
             n_stalled=state.n_stalled + 1 if is_same else 0,
-            history=(*state.history, self._milestone(elite[0])),
+            history=(*state.history, milestone_of(state, self._standing, elite[0], self._settings.seed)),
         )
         self._end_generation()
 
@@ -204,35 +188,30 @@ class PromptEvolutionEngine:
         state = self._state
         if (why := why_over(state, self._settings)) is not None:
             self.end(why)
-        elif state.depth < len(self._blocks):
-            self._change(phase="deepening", cohort=state.elite, block=state.depth)
         else:
             self._change(phase="breeding")
 
-    def _milestone(self, best: str) -> Milestone:
+    def _better_half(self) -> tuple[str, ...]:
         state = self._state
-        spent = spent_on(state.evaluations)
-        rng = np.random.default_rng(self._settings.seed)
-        return Milestone(
-            generation=state.generation,
-            best=best,
-            fitness=estimate(list(self._standing.fitness[best].values()), rng),
-            gain=max(0.0, self._standing.gain(best, state.elite[0])) if state.elite else 0.0,
-            n_calls=spent.n_calls,
-            n_tokens=spent.n_tokens,
-            cost_usd=spent.cost_usd,
-        )
+        rivals = (*state.elite, *state.cohort)
+        unbeaten = set(self._standing.unbeaten(rivals, self._settings.n_survivors, self._settings.alpha))
+        n_most = -(-len(state.cohort) // _HALVES)
+        return self._standing.ranked([one for one in state.cohort if one in unbeaten])[:n_most]
 
     def _breed(self) -> None:
         state = self._state
         rng = rng_of(state.rng, self._settings.seed)
-        self._change(children=(), cohort=(), generation=state.generation + 1, block=0)
+        veterans = self._standing.veterans(len(self._blocks), self._settings.n_survivors, self._settings.alpha)
         nursery = Nursery(self._settings, self._space, self._standing.surrogate(), rng)
-        litter = nursery.breed(self._state, self._standing.known)
+        litter = nursery.breed(state, self._standing.known, tuple(veterans))
+        ahead = {one: veterans[one] for one in litter.veterans}
+        self._change(
+            children=(), cohort=litter.veterans, ahead=ahead, generation=state.generation + 1, block=0, depth=1
+        )
         for child in litter.children:
             self._add_child(child)
         self._change(rng=rng_state(rng), wishes=litter.wishes, phase="racing")
-        if not litter.wishes and not self._state.children:
+        if not litter.wishes and not self._state.cohort:
             self.end("the operators have nothing new to offer")
 
     def _add_child(self, child: Child) -> None:
@@ -253,14 +232,6 @@ class PromptEvolutionEngine:
             cohort=(*self._state.cohort, child_id),
         )
 
-    def _gains_of_children(self) -> list[tuple[str, float]]:
-        found = []
-        for one in self._state.children:
-            child = self._standing.known[one]
-            if child.parents and self._standing.fitness[one]:
-                found.append((child.operator, self._standing.gain(one, child.parents[0])))
-        return found
-
     def end(self, why: str) -> None:
         """Ask for nothing more; what was told decides who is best."""
         elite = self._standing.best(self._settings.n_survivors)
@@ -273,14 +244,3 @@ class PromptEvolutionEngine:
 
 def _origin(one: Demonstration) -> tuple[str | None, str, bool]:
     return one.item_id, one.question, one.is_bootstrapped
-
-
-def check_start(settings: EvolutionSettings, blocks: Blocks, seed: PromptProgram) -> None:
-    """Raise DataError without items to search on, or where the budget does not take one candidate through a block."""
-    if not blocks or not blocks[0]:
-        raise DataError("there are no items to search on")
-    if settings.max_calls is not None and settings.max_calls < len(blocks[0]) * seed.n_samples:
-        raise DataError(
-            f"a budget of {settings.max_calls} calls does not take one candidate through the first "
-            f"{len(blocks[0])} items ({len(blocks[0]) * seed.n_samples} calls): raise it, or lower block_size"
-        )

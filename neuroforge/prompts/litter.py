@@ -1,6 +1,6 @@
-"""Elite -> the next generation: many possible children by drawn operators; a surrogate picks the few that are tried."""
+"""Elite -> the next generation: a surrogate picks who is asked next of many possible children and of those known."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +14,10 @@ from neuroforge.prompts.program import program_id
 from neuroforge.prompts.space import PromptSpace
 from neuroforge.prompts.surrogate import Surrogate, traits_of
 
+_NEW = "redesign"
+"""The operator that looks elsewhere than where the elite is."""
+_SHARE_OF_NEW = 0.5
+"""Of the possible children, whatever the bandit says: at least as wide a search as a random one."""
 _N_PARENTS = 3
 _POSSIBLE_A_CHILD, _MOST_POSSIBLE = 16, 320
 """Children that are made for each one that is tried: making them costs no call, but some time."""
@@ -32,6 +36,8 @@ class Child(NamedTuple):
 class Litter(NamedTuple):
     """A generation before its race: what is there, and what models shall write."""
 
+    veterans: tuple[str, ...]
+    """Ids of known ones that are to be asked more items."""
     children: tuple[Child, ...]
     wishes: tuple[Wish, ...]
 
@@ -45,22 +51,40 @@ class Nursery:
     surrogate: Surrogate | None
     rng: np.random.Generator
 
-    def breed(self, state: EvolutionState, known: Mapping[str, PromptCandidate]) -> Litter:
-        """Return at most as many children and wishes together as the population has room for beside the elite."""
+    def breed(
+        self, state: EvolutionState, known: Mapping[str, PromptCandidate], veterans: Sequence[str] = ()
+    ) -> Litter:
+        """Return at most as many together as the population has room for beside the elite.
+
+        Args:
+            veterans: Ids of candidates that have not seen all items and may be asked more.
+        """
         n_wanted = max(1, self.settings.population - len(state.elite))
         wishes = self._wish(state, n_wanted)
         n_own = n_wanted - len(wishes)
-        n_possible = max(n_own, min(_POSSIBLE_A_CHILD * n_own, _MOST_POSSIBLE))
-        possible: dict[str, Child] = {}
+        possible = self._make_children(state, known, max(n_own, min(_POSSIBLE_A_CHILD * n_own, _MOST_POSSIBLE)))
+        if self.surrogate is None:
+            return Litter((), possible[:n_own], wishes)
+        programs = [*(known[one].program for one in veterans), *(one.program for one in possible)]
+        picked = self._pick(self.surrogate, programs, n_own)
+        return Litter(
+            tuple(veterans[place] for place in picked if place < len(veterans)),
+            tuple(possible[place - len(veterans)] for place in picked if place >= len(veterans)),
+            wishes,
+        )
+
+    def _make_children(self, state: EvolutionState, known: Mapping[str, PromptCandidate], n: int) -> tuple[Child, ...]:
+        """Return at most n different programs that are not known."""
+        found: dict[str, Child] = {}
         elite = tuple(known[one].program for one in state.elite)
         breeding = Breeding(self.space, state.pool, self.settings.max_demonstrations, elite)
-        for _ in range(n_possible):
-            name = draw_operator(state.credits, list(OPERATORS), self.rng)
+        for place in range(n):
+            name = _NEW if place < _SHARE_OF_NEW * n else draw_operator(state.credits, list(OPERATORS), self.rng)
             parents = self._draw_parents(state.elite)
             program = breed(name, [known[one].program for one in parents], breeding, self.rng)
             if program is not None and (child_id := program_id(program)) not in known:
-                possible.setdefault(child_id, Child(program, name, parents))
-        return Litter(self._pick(tuple(possible.values()), n_own), wishes)
+                found.setdefault(child_id, Child(program, name, parents))
+        return tuple(found.values())
 
     def _wish(self, state: EvolutionState, n_wanted: int) -> tuple[Wish, ...]:
         """As many as the bandit gives to operators that ask a model."""
@@ -75,17 +99,15 @@ class Nursery:
             for place, name in enumerate(drawn)
         )
 
-    def _pick(self, possible: tuple[Child, ...], n_wanted: int) -> tuple[Child, ...]:
-        """Each the best of a draw from the posterior (Thompson sampling).
+    def _pick(self, surrogate: Surrogate, programs: Sequence[PromptProgram], n_wanted: int) -> list[int]:
+        """Return places, each the best of a draw from the posterior (Thompson sampling).
 
-        What is likely good is tried most, what nobody knows now and then; children that are alike move together in a
+        What is likely good is asked most, what nobody knows now and then; children that are alike move together in a
         draw, so few of them are taken.
         """
-        if self.surrogate is None or len(possible) <= n_wanted:
-            return possible[:n_wanted]
-        traits = [traits_of(self.space, one.program) for one in possible]
-        draws = self.surrogate.draw(traits, _DRAWS_A_CHILD * n_wanted, self.rng)
-        return tuple(possible[place] for place in list(dict.fromkeys(draws.argmax(axis=1).tolist()))[:n_wanted])
+        traits = [traits_of(self.space, one) for one in programs]
+        draws = surrogate.draw(traits, _DRAWS_A_CHILD * n_wanted, self.rng)
+        return list(dict.fromkeys(draws.argmax(axis=1).tolist()))[:n_wanted]
 
     def _draw_parents(self, elite: Collection[str]) -> tuple[str, ...]:
         """Distinct members of the elite, better ones first and more often (linear ranking)."""

@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from neuroforge.contracts.prompts import Evaluation, PromptCandidate
-from neuroforge.prompts.race import Fitness, paired
+from neuroforge.prompts.race import Fitness, paired, pareto_front, survivors
 from neuroforge.prompts.space import PromptSpace
 from neuroforge.prompts.surrogate import Surrogate, Traits, fit_surrogate, traits_of
+
+_MOST_VETERANS = 24
+"""Known candidates that may be asked more items: those after them have little chance, and tests take time."""
 
 
 class Standing:
@@ -21,6 +24,8 @@ class Standing:
         self._space = space
         self._seen: dict[str, set[int]] = {}
         self._traits: dict[str, Traits] = {}
+        self._surrogate: tuple[Surrogate | None] | None = None
+        """Of what was noted; None = not fitted since."""
         for candidate in candidates:
             self.enter(candidate)
         for evaluation in evaluations:
@@ -28,11 +33,13 @@ class Standing:
 
     def enter(self, candidate: PromptCandidate) -> None:
         """Take in one that was not measured yet."""
+        self._surrogate = None
         self.known[candidate.id], self.fitness[candidate.id], self._seen[candidate.id] = candidate, {}, set()
         self._traits[candidate.id] = traits_of(self._space, candidate.program)
 
     def note(self, evaluation: Evaluation) -> None:
         """Take in what a candidate got on a block."""
+        self._surrogate = None
         measured = zip(evaluation.item_ids, evaluation.fitness, strict=True)
         self.fitness[evaluation.candidate_id].update({item: value for item, value in measured if value is not None})
         self._seen[evaluation.candidate_id].add(evaluation.block)
@@ -41,10 +48,36 @@ class Standing:
         """Whether the candidate was evaluated on the block."""
         return block in self._seen[candidate_id]
 
+    def unbeaten(self, ids: Sequence[str], n_wanted: int, alpha: float) -> tuple[str, ...]:
+        """Return those whom fewer than `n_wanted` others beat by a paired test at `alpha`, the highest mean first."""
+        return survivors({one: self.fitness[one] for one in ids}, n_wanted, alpha)
+
+    def veterans(self, n_blocks: int, n_wanted: int, alpha: float) -> dict[str, int]:
+        """Return of the best those that are unbeaten and have not seen all blocks, each with its next one."""
+        unbeaten = self.unbeaten(self.best(_MOST_VETERANS), n_wanted, alpha)
+        unseen = {one: [block for block in range(n_blocks) if block not in self._seen[one]] for one in unbeaten}
+        return {one: blocks[0] for one, blocks in unseen.items() if blocks}
+
+    def front(self, ids: Sequence[str], evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
+        """Return those that no other beats in expected fitness, prompt tokens and latency at once."""
+        points, expected = {}, self.expected(ids)
+        for one in ids:
+            told = [evaluation for evaluation in evaluations if evaluation.candidate_id == one]
+            n_calls = max(1, sum(evaluation.n_calls for evaluation in told))
+            n_tokens = sum(evaluation.n_prompt_tokens for evaluation in told) / n_calls
+            latency_s = sum(evaluation.latency_s * evaluation.n_calls for evaluation in told) / n_calls
+            points[one] = (-expected[one], n_tokens, latency_s)
+        return pareto_front(points)
+
     def gain(self, one: str, other: str) -> float:
         """Return the mean difference of two candidates on the items that both saw; 0 without any."""
         differences = paired(self.fitness[one], self.fitness[other])
         return float(differences.mean()) if len(differences) else 0.0
+
+    def gains_over_parents(self, children: Sequence[str]) -> list[tuple[str, float]]:
+        """Return operator and `gain` over the first parent of each of the children that were measured."""
+        found = [self.known[one] for one in children if self.known[one].parents and self.fitness[one]]
+        return [(one.operator, self.gain(one.id, one.parents[0])) for one in found]
 
     def best(self, n: int | None = None) -> tuple[str, ...]:
         """Return the first n of all that were measured, or all, best first."""
@@ -70,6 +103,11 @@ class Standing:
 
     def surrogate(self, fresh: Mapping[str, Fitness] | None = None) -> Surrogate | None:
         """Return what the measurements teach of any program; None while there are too few."""
-        more = fresh or {}
-        together = {one: {**fitness, **more.get(one, {})} for one, fitness in self.fitness.items()}
-        return fit_surrogate(list(self._traits.values()), together)
+        if fresh:
+            return self._fit({one: {**fitness, **fresh.get(one, {})} for one, fitness in self.fitness.items()})
+        if self._surrogate is None:
+            self._surrogate = (self._fit(self.fitness),)
+        return self._surrogate[0]
+
+    def _fit(self, fitness_by_id: Mapping[str, Fitness]) -> Surrogate | None:
+        return fit_surrogate(list(self._traits.values()), fitness_by_id)

@@ -5,12 +5,29 @@ from collections.abc import Sequence
 import numpy as np
 
 from neuroforge.prompts.evolution_state import EvolutionSettings, EvolutionState, Milestone
+from neuroforge.prompts.race import estimate
+from neuroforge.prompts.spend import spent_on
+from neuroforge.prompts.standing import Standing
 
 FIRST_GAIN = 0.02
 """Expected of a generation before there was one."""
 FADE = 0.7
 """What a generation leaves of the weight of those before it, the first expectation among them."""
 PER_CALLS = 100
+
+
+def milestone_of(state: EvolutionState, standing: Standing, best: str, seed: int) -> Milestone:
+    """Return where the search stands when `best` has come to the head of its elite."""
+    spent = spent_on(state.evaluations)
+    return Milestone(
+        generation=state.generation,
+        best=best,
+        fitness=estimate(list(standing.fitness[best].values()), np.random.default_rng(seed)),
+        gain=max(0.0, standing.gain(best, state.elite[0])) if state.elite else 0.0,
+        n_calls=spent.n_calls,
+        n_tokens=spent.n_tokens,
+        cost_usd=spent.cost_usd,
+    )
 
 
 def why_over(state: EvolutionState, settings: EvolutionSettings) -> str | None:

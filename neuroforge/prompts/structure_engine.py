@@ -13,14 +13,14 @@ from neuroforge.contracts.prompts import Demonstration, PromptCandidate, PromptP
 from neuroforge.contracts.rules import Estimate
 from neuroforge.prompts.attribution import attribute
 from neuroforge.prompts.earlier import EvaluatedProgram
-from neuroforge.prompts.evolution_state import Milestone, rng_of, rng_state
-from neuroforge.prompts.evolve import Blocks, PromptEvolutionEngine, check_start
+from neuroforge.prompts.evolution_state import Milestone, check_start, rng_of, rng_state
+from neuroforge.prompts.evolve import Blocks, PromptEvolutionEngine
 from neuroforge.prompts.litter import Child
 from neuroforge.prompts.program import program_id
 from neuroforge.prompts.propose_structures import STRATEGIES, Proposal, Tried, propose
 from neuroforge.prompts.render import to_text
 from neuroforge.prompts.space import PromptSpace
-from neuroforge.prompts.stop import why_over
+from neuroforge.prompts.stop import milestone_of, why_over
 from neuroforge.prompts.structure_model import Ints, StructureModel, fit_structure_model
 from neuroforge.prompts.structure_state import StructureRow, StructureSettings, StructureState, recode, rows_of
 from neuroforge.prompts.structures import structures_of
@@ -128,7 +128,9 @@ class StructureEngine(PromptEvolutionEngine):
         before = state.elite[0] if state.elite else ids[0]
         # The model's gain, not that of a few items, of which the best is the luckiest.
         gain = float(expected.max() - expected[ids.index(before)])
-        milestone = Milestone(**{**dict(self._milestone(ranked[0])), "gain": gain})
+        milestone = Milestone(
+            **{**dict(milestone_of(state, self._standing, ranked[0], self._settings.seed)), "gain": gain}
+        )
         self._change(
             elite=tuple(ranked[: self._settings.n_survivors]),
             n_stalled=state.n_stalled + 1 if ranked[0] == before else 0,

@@ -10,7 +10,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+
+from neuroforge.prompts.variance_components import fit_variances
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -22,8 +23,6 @@ TASK_VARIANCE = 0.25
 _PRIOR = {"slot": 0.0025, "pairs": 0.0025, "rest": 0.0005, "items": 0.01, "noise": 0.1}
 """Variances of scores in 0..1 before there is data: a choice is worth about .05. All are learned."""
 _OTHERS = ("pairs", "rest", "items", "noise")
-_PRIOR_WEIGHT = 1.0
-_N_STEPS = 12
 _KINSHIPS = (0.2, 0.5, 0.8, 0.95)
 """Correlations of two tasks' parts that are tried."""
 _JITTER = 1e-9
@@ -157,11 +156,7 @@ def _pairs(kernels: Floats) -> Floats:
 
 
 def _fit(rows: Rows, sizes: tuple[int, ...], kinship: float) -> tuple[float, StructureModel]:
-    """Log evidence and posterior.
-
-    Variances by the MM algorithm, which never lowers the posterior and keeps them above zero. Source: Zhou et al. 2019,
-    MM algorithms for variance components models, JCGS 28.
-    """
+    """Log evidence and posterior."""
     kernels = slot_kernels(rows.codes, rows.codes, sizes)
     same_task = rows.tasks[:, None] == rows.tasks[None, :]
     reach = np.where(same_task, 1.0, kinship)
@@ -171,24 +166,8 @@ def _fit(rows: Rows, sizes: tuple[int, ...], kinship: float) -> tuple[float, Str
         [kernels * reach, [_pairs(kernels) * reach, same * reach, items.astype(float), np.diag(1.0 / rows.n_items)]]
     )
     prior = np.array([_PRIOR["slot"]] * len(sizes) + [_PRIOR[name] for name in _OTHERS])
-    found, targets = prior.copy(), rows.means - _CENTRE
-    evidence, alpha, inverse = _condition(parts, found, same_task, targets)
-    for _ in range(_N_STEPS):
-        quadratic = np.einsum("i,cij,j->c", alpha, parts, alpha, optimize=True)
-        traces = np.einsum("cij,ij->c", parts, inverse, optimize=True)
-        found = np.sqrt((found**2 * quadratic + _PRIOR_WEIGHT * prior) / (traces + _PRIOR_WEIGHT / found))
-        evidence, alpha, inverse = _condition(parts, found, same_task, targets)
+    found, evidence, alpha, inverse = fit_variances(parts, prior, TASK_VARIANCE * same_task, rows.means - _CENTRE)
     slots, (pairs, rest, per_items, noise) = found[: len(sizes)], found[len(sizes) :].tolist()
     return evidence, StructureModel(
         sizes, rows, Variances(slots, pairs, rest, per_items, noise, kinship), alpha, inverse
     )
-
-
-def _condition(
-    parts: Floats, variances: Floats, same_task: NDArray[np.bool_], y: Floats
-) -> tuple[float, Floats, Floats]:
-    covariance = np.tensordot(variances, parts, axes=1) + TASK_VARIANCE * same_task
-    factor = cho_factor(covariance + _JITTER * np.eye(len(y)), lower=True)
-    alpha = cho_solve(factor, y)
-    evidence = -0.5 * float(y @ alpha) - float(np.log(np.diag(factor[0])).sum())
-    return evidence, alpha, cho_solve(factor, np.eye(len(y)))

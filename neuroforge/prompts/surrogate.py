@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 
 from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.prompts.program import program_id
@@ -14,6 +13,7 @@ from neuroforge.prompts.race import Fitness
 from neuroforge.prompts.show import count_shown
 from neuroforge.prompts.slots import COUNT
 from neuroforge.prompts.space import PromptSpace
+from neuroforge.prompts.variance_components import fit_variances
 
 Floats = NDArray[np.float64]
 _NEAREST = "\0nearest"
@@ -21,13 +21,16 @@ _NEAREST = "\0nearest"
 MOST_PROGRAMS = 400
 """The last so many are learned from: a fit takes time by their cube."""
 _N_SWEEPS = 20
-_SLOTS, _COUNT, _SHOWN, _WHOLE = 0.45, 0.25, 0.1, 0.2
-"""Shares of the prior variance: slots, number of demonstrations, which ones, and what parts do not explain."""
-_SPREADS = (0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3)
-"""Standard deviations of the programs' fitness that are tried; the likeliest is taken."""
+_SLOT, _COUNT, _SHOWN, _WHOLE = 0.0008, 0.003, 0.0008, 0.001
+"""Variances of fitness before there is data: of one slot's values, of the number of demonstrations, of which ones, and
+of what parts do not explain. All are learned, so that one slot may matter more than all others together."""
+_LEVEL = 0.25
+"""Variance of the programs' common level, of which nothing is known beforehand."""
 _LEAST_VARIANCE = 1e-4
 _SHARED = 0.7
 """Of the noise's variance: what programs that are alike have in common on an item."""
+_ABSENT = "\0absent"
+"""In place of a slot that makes no difference."""
 
 
 class Traits(NamedTuple):
@@ -35,7 +38,8 @@ class Traits(NamedTuple):
 
     id: str
     slots: tuple[Any, ...]
-    """Values in the order of the space, the number of demonstrations left out."""
+    """Values in the order of the space, the number of demonstrations left out; a mark where a slot makes no
+    difference."""
     shown: frozenset[str]
     """The demonstrations' questions; of a pool a mark."""
     n_shown: int
@@ -43,7 +47,10 @@ class Traits(NamedTuple):
 
 def traits_of(space: PromptSpace, program: PromptProgram) -> Traits:
     """Return the program's traits; worth keeping, as reading them takes longer than comparing them."""
-    slots = tuple(slot.read(program) for slot in space.slots if slot.name != COUNT)
+    values = space.read(program)
+    slots = tuple(
+        values[slot.name] if slot.is_active(values) else _ABSENT for slot in space.slots if slot.name != COUNT
+    )
     shown = {_NEAREST} if program.n_nearest is not None else {one.question for one in program.demonstrations}
     return Traits(program_id(program), slots, frozenset(shown), count_shown(program))
 
@@ -53,19 +60,23 @@ class Surrogate:
     """A Gaussian process over programs; on the scale of fitness, less a constant that is the same for all."""
 
     known: tuple[Traits, ...]
-    spread: float
-    factor: tuple[Floats, bool]
+    variances: Floats
+    """(n_parts,), of the slots, then the number of demonstrations, which ones, and the rest."""
     weights: Floats
+    inverse: Floats
 
     def expect(self, programs: Sequence[Traits]) -> Floats:
         """Return the posterior mean (n,) of the programs' true fitness."""
-        return np.asarray(self.spread**2 * _likeness(programs, self.known) @ self.weights)
+        return np.asarray(self._covariance(programs, self.known) @ self.weights)
 
     def draw(self, programs: Sequence[Traits], n_draws: int, rng: np.random.Generator) -> Floats:
         """Return (n_draws, n) joint draws from the posterior of the programs' true fitness."""
-        across = self.spread**2 * _likeness(programs, self.known)
-        covariance = self.spread**2 * _likeness(programs, programs) - across @ cho_solve(self.factor, across.T)
+        across = self._covariance(programs, self.known)
+        covariance = self._covariance(programs, programs) - across @ self.inverse @ across.T
         return rng.multivariate_normal(across @ self.weights, covariance, n_draws, check_valid="ignore", method="eigh")
+
+    def _covariance(self, ones: Sequence[Traits], others: Sequence[Traits]) -> Floats:
+        return np.asarray(np.tensordot(self.variances, _parts(ones, others), axes=1))
 
 
 def fit_surrogate(programs: Sequence[Traits], fitness_by_id: Mapping[str, Fitness]) -> Surrogate | None:
@@ -80,18 +91,15 @@ def fit_surrogate(programs: Sequence[Traits], fitness_by_id: Mapping[str, Fitnes
     known = tuple([one for one in programs if fitness_by_id.get(one.id)][-MOST_PROGRAMS:])
     if len(known) < 2:
         return None
-    likeness = _likeness(known, known)
+    parts, prior = _parts(known, known), _prior(len(known[0].slots))
+    likeness = np.tensordot(prior / prior.sum(), parts, axes=1)
     levels, noise = _two_way([fitness_by_id[one.id] for one in known], likeness)
-    fits = [_fit(likeness, levels, noise, spread) for spread in _SPREADS]
-    best = max(range(len(fits)), key=lambda place: fits[place][0])
-    return Surrogate(known, _SPREADS[best], *fits[best][1:])
+    found = fit_variances(parts, prior, noise + _LEVEL, levels)
+    return Surrogate(known, found.variances, found.weights, found.inverse)
 
 
-def _fit(likeness: Floats, levels: Floats, noise: Floats, spread: float) -> tuple[float, tuple[Floats, bool], Floats]:
-    """Log marginal likelihood less a constant, the factored covariance, and what each level weighs."""
-    factor = cho_factor(spread**2 * likeness + noise, lower=True)
-    weights = cho_solve(factor, levels)
-    return -0.5 * float(levels @ weights) - float(np.log(np.diag(factor[0])).sum()), factor, weights
+def _prior(n_slots: int) -> Floats:
+    return np.array([_SLOT] * n_slots + [_COUNT, _SHOWN, _WHOLE])
 
 
 def _two_way(fitness: Sequence[Fitness], likeness: Floats) -> tuple[Floats, Floats]:
@@ -118,16 +126,16 @@ def _two_way(fitness: Sequence[Fitness], likeness: Floats) -> tuple[Floats, Floa
     return levels, variance * (_SHARED * likeness * together + (1 - _SHARED) * np.diag(1 / n_by_row))
 
 
-def _likeness(ones: Sequence[Traits], others: Sequence[Traits]) -> Floats:
-    """Prior correlation (n, m) of two programs' fitness, 1 of a program with itself."""
-    alike = np.zeros((len(ones), len(others)))
+def _parts(ones: Sequence[Traits], others: Sequence[Traits]) -> Floats:
+    """Prior correlation (n_parts, n, m) of what each part of two programs adds to their fitness."""
     n_slots = len(ones[0].slots)
-    for place in range(n_slots):
-        alike += _codes([one.slots[place] for one in ones], [one.slots[place] for one in others])
+    slots = [
+        _codes([one.slots[place] for one in ones], [one.slots[place] for one in others]) for place in range(n_slots)
+    ]
     n_left, n_right = (np.log2([1 + one.n_shown for one in side]) for side in (ones, others))
     near = np.exp(-((n_left[:, None] - n_right[None, :]) ** 2) / 2)
     same = _codes([one.id for one in ones], [one.id for one in others])
-    return _SLOTS * alike / n_slots + _COUNT * near + _SHOWN * _overlap(ones, others) + _WHOLE * same
+    return np.array([*slots, near, _overlap(ones, others), same], dtype=np.float64)
 
 
 def _codes(left: Sequence[Any], right: Sequence[Any]) -> NDArray[np.bool_]:
