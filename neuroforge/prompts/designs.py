@@ -1,4 +1,4 @@
-"""The first generation: the seed, the seed with examples, and designs that spread over the space."""
+"""The first generation: the seed, the seed with examples shown in many ways, and designs that spread over the space."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,6 +17,10 @@ _MOST_TRIES = 200
 _SHARE_OF_NEAREST = 0.5
 _SHARE_OF_SETTLED = 0.75
 """Of designs that leave such a slot as it is."""
+_KEPT = 0.7
+"""Share of the slots that every other design leaves as they are: what is there was chosen for the task or has won."""
+_NEEDS_STEPS = ("numeric", "code")
+"""Kinds of task where steps before the answer often matter."""
 
 
 def first_designs(
@@ -45,15 +49,17 @@ def draw_design(
     max_demonstrations: int,
     rng: np.random.Generator,
 ) -> PromptProgram:
-    """Return a program with every slot drawn anew; mostly with as many examples as may be shown, or half of them.
+    """Return a program with all slots drawn anew or few; mostly with as many examples as may be shown, or half of them.
 
     Examples are what helps small models most, so few designs go without; half show those nearest to the question. How
     the model is asked stays mostly as it is.
     """
+    kept = _KEPT if rng.random() < 0.5 else 0.0
     drawn = {
         slot.name: slot.choices[int(rng.integers(len(slot.choices)))]
         for slot in space.slots
-        if slot.name not in (NEAREST, COUNT) and not (slot.is_settled and rng.random() < _SHARE_OF_SETTLED)
+        if slot.name not in (NEAREST, COUNT)
+        if rng.random() >= (max(kept, _SHARE_OF_SETTLED) if slot.is_settled else kept)
     }
     counts = (
         max_demonstrations,
@@ -92,13 +98,15 @@ def _designs(
     rng: np.random.Generator,
 ) -> Iterator[Design]:
     seed_id = (program_id(seed),)
-    for n in (max_demonstrations, (max_demonstrations + 1) // 2):
-        yield "add_demonstrations", with_examples(seed, pool, n, rng), seed_id
+    half = (max_demonstrations + 1) // 2
+    # Of models that are made to chat most take earlier turns for examples better than a text that tells of some.
+    in_turns = space.slot("demonstration_style").write(seed, "turns")
+    for base, n in ((in_turns, max_demonstrations), (in_turns, half), (seed, max_demonstrations)):
         if offered := [one for one in _offered_nearest(space) if one <= n]:
-            yield "show_nearest", space.slot(NEAREST).write(seed, max(offered)), seed_id
-    for name in ("reasoning_cue", "output_format"):  # what often matters, each by itself
-        if others := space.slot(name).choices[1:2]:
-            yield "edit_section", space.write(seed, {name: others[0]}), seed_id
+            yield "show_nearest", space.slot(NEAREST).write(base, max(offered)), seed_id
+        yield "add_demonstrations", with_examples(base, pool, n, rng), seed_id
+    if space.kind in _NEEDS_STEPS and (others := space.slot("reasoning_cue").choices[1:2]):
+        yield "edit_section", space.write(seed, {"reasoning_cue": others[0]}), seed_id
     for _ in range(_MOST_TRIES):
         yield "redesign", draw_design(seed, space, pool, max_demonstrations, rng), seed_id
 

@@ -162,10 +162,11 @@ class PromptEvolutionEngine:
         return tuple(trials[: afforded.n_trials])
 
     def _step(self) -> None:
-        if self._state.phase == "breeding":
-            self._breed()
-        else:
-            self._race_on()
+        match self._state.phase:
+            case "racing" | "deepening":
+                self._race_on()
+            case "breeding":
+                self._breed()
 
     def _race_on(self) -> None:
         """After a block: the better half of the unbeaten goes on; after the race's last all end."""

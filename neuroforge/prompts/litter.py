@@ -12,12 +12,14 @@ from neuroforge.prompts.evolution_state import FLEET_OPERATORS, EvolutionSetting
 from neuroforge.prompts.operators import OPERATORS, Breeding, breed
 from neuroforge.prompts.program import program_id
 from neuroforge.prompts.space import PromptSpace
-from neuroforge.prompts.surrogate import Surrogate, traits_of
+from neuroforge.prompts.surrogate import Floats, Surrogate, traits_of
 
 _NEW = "redesign"
 """The operator that looks elsewhere than where the elite is."""
 _SHARE_OF_NEW = 0.5
 """Of the possible children, whatever the bandit says: at least as wide a search as a random one."""
+_SHARE_OF_AGAIN = 0.25
+"""Of a generation: known ones that are asked more items even where new ones may be better, as one of them will win."""
 _N_PARENTS = 3
 _POSSIBLE_A_CHILD, _MOST_POSSIBLE = 16, 320
 """Children that are made for each one that is tried: making them costs no call, but some time."""
@@ -66,7 +68,10 @@ class Nursery:
         if self.surrogate is None:
             return Litter((), possible[:n_own], wishes)
         programs = [*(known[one].program for one in veterans), *(one.program for one in possible)]
-        picked = self._pick(self.surrogate, programs, n_own)
+        draws = self._draw(self.surrogate, programs, n_own)
+        n_again = min(len(veterans), int(_SHARE_OF_AGAIN * n_own))
+        again = _first_bests(draws[:, : len(veterans)], n_again)
+        picked = list(dict.fromkeys((*again, *_first_bests(draws, n_own))))[:n_own]
         return Litter(
             tuple(veterans[place] for place in picked if place < len(veterans)),
             tuple(possible[place - len(veterans)] for place in picked if place >= len(veterans)),
@@ -99,15 +104,10 @@ class Nursery:
             for place, name in enumerate(drawn)
         )
 
-    def _pick(self, surrogate: Surrogate, programs: Sequence[PromptProgram], n_wanted: int) -> list[int]:
-        """Return places, each the best of a draw from the posterior (Thompson sampling).
-
-        What is likely good is asked most, what nobody knows now and then; children that are alike move together in a
-        draw, so few of them are taken.
-        """
+    def _draw(self, surrogate: Surrogate, programs: Sequence[PromptProgram], n_wanted: int) -> Floats:
+        """Return (n_draws, n_programs) draws from the posterior: enough to find so many that are best in one."""
         traits = [traits_of(self.space, one) for one in programs]
-        draws = surrogate.draw(traits, _DRAWS_A_CHILD * n_wanted, self.rng)
-        return list(dict.fromkeys(draws.argmax(axis=1).tolist()))[:n_wanted]
+        return surrogate.draw(traits, _DRAWS_A_CHILD * n_wanted, self.rng)
 
     def _draw_parents(self, elite: Collection[str]) -> tuple[str, ...]:
         """Distinct members of the elite, better ones first and more often (linear ranking)."""
@@ -116,3 +116,12 @@ class Nursery:
         n = min(_N_PARENTS, len(ranked))
         drawn = self.rng.choice(len(ranked), size=n, replace=False, p=weights / weights.sum())
         return tuple(ranked[int(index)] for index in drawn)
+
+
+def _first_bests(draws: Floats, n: int) -> list[int]:
+    """Return at most n places, each the best of a draw (Thompson sampling).
+
+    What is likely good is asked most, what nobody knows now and then; children that are alike move together in a draw,
+    so few of them are taken.
+    """
+    return list(dict.fromkeys(draws.argmax(axis=1).tolist()))[:n] if n else []

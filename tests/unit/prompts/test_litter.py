@@ -61,3 +61,15 @@ def test_models_are_wished_for_only_where_some_can_write() -> None:
     assert any(one.wishes for one in found)
     assert all(len(one.children) + len(one.wishes) <= 10 for one in found)
     assert all(wish.id.startswith("1-") for one in found for wish in one.wishes)
+
+
+def test_known_ones_are_asked_more_beside_the_new_but_few_of_those_that_are_not_expected_to_win() -> None:
+    known = candidates(SEED, CUED, ROLED, BOTH)
+    state = EvolutionState(generation=1, candidates=tuple(known.values()), elite=tuple(known)[:2], pool=pool())
+    nursery = Nursery(EvolutionSettings(population=10), space(), believes_in_cues(), np.random.default_rng(0))
+
+    found = nursery.breed(state, known, tuple(known))
+
+    assert len(found.veterans) >= 2
+    assert set(found.veterans) <= {program_id(CUED), program_id(BOTH)}
+    assert len(found.children) + len(found.veterans) == 8

@@ -73,9 +73,10 @@ def test_draws_spread_where_nothing_is_known() -> None:
 
     assert surrogate is not None
     stranger = PromptProgram(instruction="Other.", output_format="x", demonstrations=pool()[:8])
-    draws = surrogate.draw([known[0], *traits(stranger)], 400, np.random.default_rng(0))
-    assert draws.shape == (400, 2)
-    assert draws[:, 1].std() > 3 * draws[:, 0].std()
+    draws = surrogate.draw([*known[:2], *traits(stranger)], 400, np.random.default_rng(0))
+    assert draws.shape == (400, 3)
+    # What all programs have in common is not known, and does not matter.
+    assert (draws[:, 2] - draws[:, 0]).std() > 3 * (draws[:, 1] - draws[:, 0]).std()
 
 
 def expected_gain(n_alike: int) -> float:
@@ -93,3 +94,12 @@ def expected_gain(n_alike: int) -> float:
 
 def test_luck_on_a_block_counts_little_more_for_eight_programs_that_are_alike_than_for_two() -> None:
     assert 0 < expected_gain(8) < 1.3 * expected_gain(2)
+
+
+def test_one_slot_may_matter_more_than_all_others_together() -> None:
+    known = traits(program(), program(cue="x"), program("a"), program("a", "x"), program("b"), program("b", "x"))
+    surrogate = fit_surrogate(known, fitness(known, [0.2, 0.8, 0.2, 0.8, 0.2, 0.8]))
+
+    assert surrogate is not None
+    without, with_cue = surrogate.expect(traits(program("c"), program("c", "x")))
+    assert with_cue - without > 0.45
