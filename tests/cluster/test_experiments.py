@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -165,3 +166,16 @@ def test_a_desk_that_crashes_is_back_and_watches_on_what_runs(gateway: RunningSe
         until(lambda: n_done(client, started.id) >= 3, "some cells are done")
         os.kill(ray_process(gateway, "ray::ExperimentsActor").pid, signal.SIGKILL)
         check_whole(client, client.experiments.wait(started.id), 40)
+
+
+def test_a_start_whose_desk_dies_meanwhile_starts_one_experiment(gateway: RunningServer) -> None:
+    root = gateway.home / "experiments"
+    with gateway.admin() as client, ThreadPoolExecutor(1) as pool:
+        before = {one.id for one in client.experiments.list()}
+        starting = pool.submit(client.experiments.start, experiment(4))
+        until(lambda: bool({one.name for one in root.glob("exp-*")} - before), "it is being checked")
+        os.kill(ray_process(gateway, "ray::ExperimentsActor").pid, signal.SIGKILL)
+        started = starting.result(120)
+        check_whole(client, client.experiments.wait(started.id), 4)
+        assert {one.id for one in client.experiments.list()} - before == {started.id}
+        assert {one.name for one in root.glob("exp-*")} - before == {started.id}

@@ -25,11 +25,15 @@ N_SLOTS = 4
 N_KILLS = 5
 
 
+SOON_S = 0.002
+"""For what must only be the same, whoever answers first: calls then need not last until somebody is killed."""
+
+
 @contextmanager
-def model() -> Iterator[tuple[CountingEngine, str]]:
+def model(latency_s: float = 0.02) -> Iterator[tuple[CountingEngine, str]]:
     """A model and a writer, which take now a little, now three times as long."""
-    with counting(["m", WRITER], N_SLOTS, latency_s=0.02) as (engine, url):
-        engine.answer, engine.spread_s = tutor, 0.04
+    with counting(["m", WRITER], N_SLOTS, latency_s) as (engine, url):
+        engine.answer, engine.spread_s = tutor, 2 * latency_s
         yield engine, url
 
 
@@ -45,7 +49,7 @@ def n_asked_of_items(engine: CountingEngine) -> int:
 
 @pytest.mark.timeout(600)
 def test_tune_finds_what_one_process_finds_whoever_answers_first(gateway: RunningServer, tmp_path: Path) -> None:
-    with model() as (_, url):
+    with model(SOON_S) as (_, url):
         here = SearchCommand(tmp_path / "here", url, config(), dict(os.environ))
         here.finish()
         there = on_tune(gateway, tmp_path / "there", url)
@@ -61,7 +65,7 @@ def test_tune_finds_what_one_process_finds_whoever_answers_first(gateway: Runnin
 @pytest.mark.timeout(600)
 def test_two_workers_find_what_one_finds(gateway: RunningServer, tmp_path: Path) -> None:
     large = config(population=48, n_generations=2, budget=Budget(max_calls=2000))
-    with model() as (_, url):
+    with model(SOON_S) as (_, url):
         here = SearchCommand(tmp_path / "here", url, large, dict(os.environ))
         here.finish()
         two = replace(on_tune(gateway, tmp_path / "two", url), config=large, slots_a_worker=N_SLOTS // 2)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -123,9 +124,10 @@ def test_a_damaged_page_is_named_with_a_remedy(target: Target, path: Path) -> No
 
 def test_first_openers_in_several_processes_all_succeed(target: Target) -> None:
     script = f"from neuroforge.storage.store import open_store; open_store({target.url!r}, lambda: 1.0).list_keys()"
-    processes = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(3)]
+    with ExitStack() as ending:  # a failure must not leave processes to the tests that follow
+        processes = [ending.enter_context(subprocess.Popen([sys.executable, "-c", script])) for _ in range(3)]
 
-    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+        assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
 
 
 def test_a_second_store_in_the_process_leaves_the_locks_of_the_first_alone(target: Target, path: Path) -> None:
