@@ -129,7 +129,7 @@ def test_a_search_ends_with_its_time_and_so_do_its_workers(gateway: RunningServe
 
 @pytest.mark.timeout(600)
 def test_ray_job_submit_optimises_on_a_real_model(gateway: RunningServer, tmp_path: Path) -> None:
-    small = {"population": 4, "block_size": 5, "max_demonstrations": 2, "budget": Budget(max_calls=110)}
+    small = {"population": 4, "block_size": 5, "max_demonstrations": 2, "budget": Budget(max_calls=130)}
     wanted = config(target_model="smollm2-135m-instruct", proposers=(), **small)
     task = tmp_path / "task.yaml"
     task.write_text(wanted.model_dump_json())  # JSON is YAML
