@@ -106,7 +106,8 @@ def structures_of(
     """
     more = tuple(one for one in pool if one not in seed.demonstrations)
     shown = (*seed.demonstrations, *with_examples(seed, more, len(more), rng).demonstrations)
-    slots = [_fitted(slot, len(shown), instructions) for slot in space.slots]
+    fitted = [_fitted(slot, len(shown), instructions) for slot in space.slots]
+    slots = [slot for slot in fitted if len(slot.choices) > 1]  # one choice is no decision, and dilutes the model's
     return StructureSpace(seed, tuple(sorted(slots, key=lambda slot: not slot.is_active({}))), shown)
 
 
