@@ -9,8 +9,9 @@ import numpy as np
 
 from neuroforge.contracts.prompt_worth import ChoiceWorth, PairWorth, SlotWorth
 from neuroforge.contracts.rules import Estimate
-from neuroforge.prompts.structure_model import Floats, Ints, StructureModel, root_of, slot_kernels
+from neuroforge.prompts.structure_model import Floats, Ints, StructureModel, slot_kernels
 from neuroforge.prompts.structures import StructureSpace
+from neuroforge.prompts.variance_components import root_of
 from neuroforge.statistics.interval import normal_quantile
 
 N_DRAWS = 400

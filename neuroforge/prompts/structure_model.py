@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from neuroforge.prompts.variance_components import fit_variances
+from neuroforge.prompts.variance_components import fit_variances, root_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -25,7 +25,6 @@ _PRIOR = {"slot": 0.0025, "pairs": 0.0025, "rest": 0.0005, "items": 0.01, "noise
 _OTHERS = ("pairs", "rest", "items", "noise")
 _KINSHIPS = (0.2, 0.5, 0.8, 0.95)
 """Correlations of two tasks' parts that are tried."""
-_JITTER = 1e-9
 _CENTRE = 0.5
 
 
@@ -128,17 +127,6 @@ def slot_kernels(a: Ints, b: Ints, sizes: tuple[int, ...]) -> Floats:
     known = (left != NONE) & (right != NONE) & (counts > 1)
     share = 1.0 / counts
     return np.where(known, ((left == right) - share) / np.maximum(1.0 - share, share), 0.0)
-
-
-def root_of(covariance: Floats) -> Floats:
-    """Return a lower root; of a singular covariance one that is off by about 1e-5."""
-    scale = max(float(np.trace(covariance)) / max(1, len(covariance)), _JITTER)
-    for jitter in (_JITTER, 1e-6, 1e-4):
-        try:
-            return np.asarray(np.linalg.cholesky(covariance + jitter * scale * np.eye(len(covariance))))
-        except np.linalg.LinAlgError:
-            continue
-    raise AssertionError("a posterior covariance is not positive")
 
 
 def _structure(a: Ints, b: Ints, sizes: tuple[int, ...], variances: Variances) -> Floats:

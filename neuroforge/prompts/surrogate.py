@@ -13,7 +13,7 @@ from neuroforge.prompts.race import Fitness
 from neuroforge.prompts.show import count_shown
 from neuroforge.prompts.slots import COUNT
 from neuroforge.prompts.space import PromptSpace
-from neuroforge.prompts.variance_components import fit_variances
+from neuroforge.prompts.variance_components import fit_variances, root_of
 
 Floats = NDArray[np.float64]
 _NEAREST = "\0nearest"
@@ -73,7 +73,8 @@ class Surrogate:
         """Return (n_draws, n) joint draws from the posterior of the programs' true fitness."""
         across = self._covariance(programs, self.known)
         covariance = self._covariance(programs, programs) - across @ self.inverse @ across.T
-        return rng.multivariate_normal(across @ self.weights, covariance, n_draws, check_valid="ignore", method="eigh")
+        # By a Cholesky root: eigenvectors of equal eigenvalues would turn with the last digit of a sum.
+        return across @ self.weights + rng.standard_normal((n_draws, len(programs))) @ root_of(covariance).T
 
     def _covariance(self, ones: Sequence[Traits], others: Sequence[Traits]) -> Floats:
         return np.asarray(np.tensordot(self.variances, _parts(ones, others), axes=1))
@@ -148,10 +149,11 @@ def _codes(left: Sequence[Any], right: Sequence[Any]) -> NDArray[np.bool_]:
 def _overlap(ones: Sequence[Traits], others: Sequence[Traits]) -> Floats:
     """Cosine between the sets of demonstrations; 1 between two programs without any."""
     nothing = frozenset({None})
-    left, right = ([one.shown or nothing for one in side] for side in (ones, others))
+    # Sorted: a set's own order differs from process to process, and so would the last digit of a sum.
+    left, right = ([sorted(one.shown or nothing, key=str) for one in side] for side in (ones, others))
     places = {one: place for place, one in enumerate(dict.fromkeys(one for shown in (*left, *right) for one in shown))}
 
-    def incidence(side: Sequence[frozenset[Any]]) -> Floats:
+    def incidence(side: Sequence[Sequence[Any]]) -> Floats:
         found = np.zeros((len(side), len(places)))
         for row, shown in enumerate(side):
             found[row, [places[one] for one in shown]] = 1.0

@@ -47,6 +47,17 @@ def fit_variances(parts: Floats, prior: Floats, fixed: Floats, targets: Floats) 
     return Fitted(found, evidence, weights, inverse)
 
 
+def root_of(covariance: Floats) -> Floats:
+    """Return a lower root; of a singular covariance one that is off by about 1e-5."""
+    scale = max(float(np.trace(covariance)) / max(1, len(covariance)), _JITTER)
+    for jitter in (_JITTER, 1e-6, 1e-4):
+        try:
+            return np.asarray(np.linalg.cholesky(covariance + jitter * scale * np.eye(len(covariance))))
+        except np.linalg.LinAlgError:
+            continue
+    raise AssertionError("a posterior covariance is not positive")
+
+
 def _condition(parts: Floats, variances: Floats, fixed: Floats, targets: Floats) -> tuple[float, Floats, Floats]:
     covariance = np.tensordot(variances, parts, axes=1) + fixed
     factor = cho_factor(covariance + _JITTER * np.eye(len(targets)), lower=True)
