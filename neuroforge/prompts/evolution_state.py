@@ -51,7 +51,7 @@ class Milestone(Contract):
     fitness: Estimate | None
     """Of the best, on the items that it has seen; None = no answer could be scored."""
     gain: float
-    """Over the best of the generation before, on the items that both saw; >= 0."""
+    """Over the best of the generation before, as all measurements let expect; >= 0."""
     n_calls: int
     n_tokens: int
     cost_usd: float
@@ -64,8 +64,6 @@ class EvolutionState(Contract):
     generation: int = 0
     block: int = 0
     """That the race is on."""
-    ahead: dict[str, int] = Field(default_factory=dict)
-    """Block of those of the cohort that have seen this one already."""
     depth: int = 1
     """Blocks of the race."""
     candidates: tuple[PromptCandidate, ...] = ()

@@ -1,7 +1,7 @@
 """PromptEvolutionEngine: breed -> ask new and known ones a block of items -> credit operators -> elite; ask and tell.
 
-Every candidate sees the same items in the same order, as far as it comes. Steps are taken only when all that was asked
-has been told, in the order of the candidates, so a run does not depend on which answer comes first.
+All candidates of a generation see the same items, the next generation others. Steps are taken only when all that was
+asked has been told, in the order of the candidates, so a run does not depend on which answer comes first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -133,6 +133,10 @@ class PromptEvolutionEngine:
         """Return the elite, best first; before there is one, what has been measured."""
         return tuple(self._standing.known[one] for one in self._state.elite or self._standing.best())
 
+    def is_likely_better(self, one: str, other: str, fresh: Mapping[str, Fitness], least: float) -> bool:
+        """Return whether one is better than the other with a probability of at least `least`, by all measurements."""
+        return self._standing.p_better(one, other, fresh) >= least
+
     def rank(self, fresh: Mapping[str, Fitness]) -> tuple[str, ...]:
         """Return the ids of those that were measured on more items, best first by old and new measurements together."""
         return self._standing.ranked(tuple(fresh), fresh)
@@ -148,11 +152,10 @@ class PromptEvolutionEngine:
 
     def _open_trials(self) -> tuple[Trial, ...]:
         state = self._state
-        due = [(one, state.ahead.get(one, state.block)) for one in state.cohort]
         trials = [
-            Trial(self._standing.known[one], block, self._blocks[block])
-            for one, block in due
-            if not self._standing.has_seen(one, block)
+            Trial(self._standing.known[one], state.block, self._blocks[state.block])
+            for one in state.cohort
+            if not self._standing.has_seen(one, state.block)
         ]
         if not trials:
             return ()
@@ -202,13 +205,13 @@ class PromptEvolutionEngine:
     def _breed(self) -> None:
         state = self._state
         rng = rng_of(state.rng, self._settings.seed)
-        veterans = self._standing.veterans(len(self._blocks), self._settings.n_survivors, self._settings.alpha)
+        # Another block each time: else whoever is lucky on the first one's items is found, and nothing else.
+        generation = state.generation + 1
+        block = generation % len(self._blocks)
+        veterans = self._standing.veterans(block, self._settings.n_survivors, self._settings.alpha)
         nursery = Nursery(self._settings, self._space, self._standing.surrogate(), rng)
-        litter = nursery.breed(state, self._standing.known, tuple(veterans))
-        ahead = {one: veterans[one] for one in litter.veterans}
-        self._change(
-            children=(), cohort=litter.veterans, ahead=ahead, generation=state.generation + 1, block=0, depth=1
-        )
+        litter = nursery.breed(state, self._standing.known, veterans)
+        self._change(children=(), cohort=litter.veterans, generation=generation, block=block, depth=1)
         for child in litter.children:
             self._add_child(child)
         self._change(rng=rng_state(rng), wishes=litter.wishes, phase="racing")

@@ -18,8 +18,9 @@ _NEW = "redesign"
 """The operator that looks elsewhere than where the elite is."""
 _SHARE_OF_NEW = 0.5
 """Of the possible children, whatever the bandit says: at least as wide a search as a random one."""
-_SHARE_OF_AGAIN = 0.25
-"""Of a generation: known ones that are asked more items even where new ones may be better, as one of them will win."""
+_SHARE_OF_AGAIN = 0.4
+"""Of a generation: known ones that are asked more items even where new ones may be better. One of them will win, and
+they tell how hard the generation's items are."""
 _N_PARENTS = 3
 _POSSIBLE_A_CHILD, _MOST_POSSIBLE = 16, 320
 """Children that are made for each one that is tried: making them costs no call, but some time."""
@@ -59,7 +60,7 @@ class Nursery:
         """Return at most as many together as the population has room for beside the elite.
 
         Args:
-            veterans: Ids of candidates that have not seen all items and may be asked more.
+            veterans: Ids of candidates that may be asked the generation's items too.
         """
         n_wanted = max(1, self.settings.population - len(state.elite))
         wishes = self._wish(state, n_wanted)

@@ -20,11 +20,15 @@ from neuroforge.prompts.program import program_id
 from neuroforge.prompts.promote import Verdict, judge_winner
 from neuroforge.prompts.purse import N_FINALISTS
 
+_LIKELY_BETTER = 0.8
+"""Probability of being better at which the seed gives way to a finalist. A guess: about one standard deviation."""
+
 
 async def select_winner(engine: PromptEvolutionEngine, evaluator: Evaluator, prepared: Prepared) -> PromptCandidate:
     """Return the finalist that is best by all that is known, items that the search has not seen included.
 
-    The seed stands among them. A few fresh items alone would decide by luck more often than not.
+    The seed stands among them, and stays unless another is likely better: of many that were tried the best by a few
+    items is often none. A few fresh items alone would decide by luck more often than not.
     """
     seed = engine.state.candidates[0]
     finalists = list(dict.fromkeys([seed.id, *(one.id for one in engine.ranking()[:N_FINALISTS])]))
@@ -33,7 +37,10 @@ async def select_winner(engine: PromptEvolutionEngine, evaluator: Evaluator, pre
     for one in finalists:
         results = await evaluator.results_of(engine.state.candidate(one).program, ids)
         fresh[one] = {result.item_id: result.fitness for result in results if result.fitness is not None}
-    return engine.state.candidate(engine.rank(fresh)[0])
+    best = engine.rank(fresh)[0]
+    if best != seed.id and not engine.is_likely_better(best, seed.id, fresh, _LIKELY_BETTER):
+        return seed
+    return engine.state.candidate(best)
 
 
 async def prove_winner(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from neuroforge.contracts.prompts import Evaluation, PromptCandidate
-from neuroforge.prompts.race import Fitness, paired, pareto_front, survivors
+from neuroforge.prompts.race import Fitness, pareto_front, survivors
 from neuroforge.prompts.space import PromptSpace
 from neuroforge.prompts.surrogate import Surrogate, Traits, fit_surrogate, traits_of
 
@@ -52,11 +52,10 @@ class Standing:
         """Return those whom fewer than `n_wanted` others beat by a paired test at `alpha`, the highest mean first."""
         return survivors({one: self.fitness[one] for one in ids}, n_wanted, alpha)
 
-    def veterans(self, n_blocks: int, n_wanted: int, alpha: float) -> dict[str, int]:
-        """Return of the best those that are unbeaten and have not seen all blocks, each with its next one."""
+    def veterans(self, block: int, n_wanted: int, alpha: float) -> tuple[str, ...]:
+        """Return of the best those that are unbeaten and have not seen the block."""
         unbeaten = self.unbeaten(self.best(_MOST_VETERANS), n_wanted, alpha)
-        unseen = {one: [block for block in range(n_blocks) if block not in self._seen[one]] for one in unbeaten}
-        return {one: blocks[0] for one, blocks in unseen.items() if blocks}
+        return tuple(one for one in unbeaten if not self.has_seen(one, block))
 
     def front(self, ids: Sequence[str], evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
         """Return those that no other beats in expected fitness, prompt tokens and latency at once."""
@@ -70,9 +69,18 @@ class Standing:
         return pareto_front(points)
 
     def gain(self, one: str, other: str) -> float:
-        """Return the mean difference of two candidates on the items that both saw; 0 without any."""
-        differences = paired(self.fitness[one], self.fitness[other])
-        return float(differences.mean()) if len(differences) else 0.0
+        """Return how much better the one is than the other, as all measurements let expect; 0 of too few."""
+        expected = self.expected([one, other])
+        return expected[one] - expected[other]
+
+    def p_better(self, one: str, other: str, fresh: Mapping[str, Fitness]) -> float:
+        """Return the probability that the one is better than the other; .5 where too little was measured to tell.
+
+        Args:
+            fresh: As of `ranked`.
+        """
+        surrogate = self.surrogate(fresh)
+        return 0.5 if surrogate is None else surrogate.p_better(self._traits[one], self._traits[other])
 
     def gains_over_parents(self, children: Sequence[str]) -> list[tuple[str, float]]:
         """Return operator and `gain` over the first parent of each of the children that were measured."""

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.prompts.program import program_id
@@ -71,10 +72,20 @@ class Surrogate:
 
     def draw(self, programs: Sequence[Traits], n_draws: int, rng: np.random.Generator) -> Floats:
         """Return (n_draws, n) joint draws from the posterior of the programs' true fitness."""
-        across = self._covariance(programs, self.known)
-        covariance = self._covariance(programs, programs) - across @ self.inverse @ across.T
         # By a Cholesky root: eigenvectors of equal eigenvalues would turn with the last digit of a sum.
-        return across @ self.weights + rng.standard_normal((n_draws, len(programs))) @ root_of(covariance).T
+        root = root_of(self._posterior(programs))
+        return self.expect(programs) + rng.standard_normal((n_draws, len(programs))) @ root.T
+
+    def p_better(self, one: Traits, other: Traits) -> float:
+        """Return the posterior probability that the one's true fitness is above the other's; .5 of one and the same."""
+        difference = np.array([1.0, -1.0])
+        variance = float(difference @ self._posterior([one, other]) @ difference)
+        mean = float(difference @ self.expect([one, other]))
+        return float(ndtr(mean / max(variance, _LEAST_VARIANCE) ** 0.5))
+
+    def _posterior(self, programs: Sequence[Traits]) -> Floats:
+        across = self._covariance(programs, self.known)
+        return self._covariance(programs, programs) - across @ self.inverse @ across.T
 
     def _covariance(self, ones: Sequence[Traits], others: Sequence[Traits]) -> Floats:
         return np.asarray(np.tensordot(self.variances, _parts(ones, others), axes=1))

@@ -35,6 +35,17 @@ class TestSearch:
         assert len(trials) == 6
         assert len({trial.item_ids for trial in trials}) == 1
 
+    def test_the_next_generation_sees_other_items(self) -> None:
+        one = engine()
+        first = one.ask().trials
+        for trial in first:
+            one.tell(evaluate(trial))
+        second = one.ask().trials
+
+        assert {trial.item_ids for trial in second} == {tuple(f"i{k}" for k in range(10, 20))}
+        known = {trial.candidate.id for trial in first}
+        assert 3 <= sum(trial.candidate.id in known for trial in second) < len(second) == 8
+
     def test_a_child_names_its_parents(self) -> None:
         one = run(engine(max_calls=600))
         ids = {candidate.id for candidate in one.state.candidates}
@@ -147,6 +158,15 @@ class TestRaces:
         one.tell(Evaluation(**{**dict(evaluate(second)), "scores": holes, "fitness": holes}))
 
         assert one.fitness_of(second.candidate.id) == {"i9": 1.0}
+
+
+class TestSeed:
+    def test_it_gives_way_to_what_is_likely_better_only(self) -> None:
+        better, alike = run(engine(max_calls=250)), run(engine(max_calls=250), truth=lambda _program: 0.5)
+
+        for one, is_likely in ((better, True), (alike, False)):
+            best, seed = one.ranking()[0].id, one.state.candidates[0].id
+            assert one.is_likely_better(best, seed, {}, 0.8) is is_likely
 
 
 class TestOperators:

@@ -103,3 +103,14 @@ def test_one_slot_may_matter_more_than_all_others_together() -> None:
     assert surrogate is not None
     without, with_cue = surrogate.expect(traits(program("c"), program("c", "x")))
     assert with_cue - without > 0.45
+
+
+def test_how_likely_one_is_better_than_another() -> None:
+    known = traits(program(), program("a"), program("b"))
+    surrogate = fit_surrogate(known, fitness(known, [0.3, 0.5, 0.4]))
+
+    assert surrogate is not None
+    worst, best, _ = known
+    assert surrogate.p_better(best, worst) > 0.95
+    assert surrogate.p_better(worst, best) == pytest.approx(1 - surrogate.p_better(best, worst))
+    assert surrogate.p_better(best, best) == 0.5
