@@ -19,6 +19,8 @@ _SHARE_OF_SETTLED = 0.75
 """Of designs that leave such a slot as it is."""
 _KEPT = 0.7
 """Share of the slots that every other design leaves as they are: what is there was chosen for the task or has won."""
+_MOST_COUNTS = 4
+"""Numbers of nearest examples that are tried first, the largest ones."""
 _NEEDS_STEPS = ("numeric", "code")
 """Kinds of task where steps before the answer often matter."""
 
@@ -99,11 +101,12 @@ def _designs(
 ) -> Iterator[Design]:
     seed_id = (program_id(seed),)
     half = (max_demonstrations + 1) // 2
-    # Of models that are made to chat most take earlier turns for examples better than a text that tells of some.
+    # Of models that are made to chat most take earlier turns for examples better than a text that tells of some; how
+    # many of the nearest are best is not known beforehand.
     in_turns = space.slot("demonstration_style").write(seed, "turns")
+    for n in reversed(_offered_nearest(space)[-_MOST_COUNTS:]):
+        yield "show_nearest", space.slot(NEAREST).write(in_turns, n), seed_id
     for base, n in ((in_turns, max_demonstrations), (in_turns, half), (seed, max_demonstrations)):
-        if offered := [one for one in _offered_nearest(space) if one <= n]:
-            yield "show_nearest", space.slot(NEAREST).write(base, max(offered)), seed_id
         yield "add_demonstrations", with_examples(base, pool, n, rng), seed_id
     if space.kind in _NEEDS_STEPS and (others := space.slot("reasoning_cue").choices[1:2]):
         yield "edit_section", space.write(seed, {"reasoning_cue": others[0]}), seed_id
