@@ -1,6 +1,7 @@
 """The first generation: the seed, the seed with examples shown in many ways, and designs that spread over the space."""
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
 import numpy as np
 
@@ -104,10 +105,14 @@ def _designs(
     # Of models that are made to chat most take earlier turns for examples better than a text that tells of some; how
     # many of the nearest are best is not known beforehand.
     in_turns = space.slot("demonstration_style").write(seed, "turns")
-    for n in reversed(_offered_nearest(space)[-_MOST_COUNTS:]):
-        yield "show_nearest", space.slot(NEAREST).write(in_turns, n), seed_id
-    for base, n in ((in_turns, max_demonstrations), (in_turns, half), (seed, max_demonstrations)):
-        yield "add_demonstrations", with_examples(base, pool, n, rng), seed_id
+    nearest = [space.slot(NEAREST).write(in_turns, n) for n in reversed(_offered_nearest(space)[-_MOST_COUNTS:])]
+    fixed = [with_examples(in_turns, pool, n, rng) for n in (max_demonstrations, half)]
+    for chosen, shown in zip_longest(nearest, fixed):
+        if chosen is not None:
+            yield "show_nearest", chosen, seed_id
+        if shown is not None:
+            yield "add_demonstrations", shown, seed_id
+    yield "add_demonstrations", with_examples(seed, pool, max_demonstrations, rng), seed_id
     if space.kind in _NEEDS_STEPS and (others := space.slot("reasoning_cue").choices[1:2]):
         yield "edit_section", space.write(seed, {"reasoning_cue": others[0]}), seed_id
     for _ in range(_MOST_TRIES):
