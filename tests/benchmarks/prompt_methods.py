@@ -20,14 +20,16 @@ from neuroforge.contracts.experiments import Budget
 from neuroforge.contracts.optimize import OptimizeConfig
 from neuroforge.contracts.prompts import Demonstration, PromptProgram
 from neuroforge.contracts.scores import Score
-from neuroforge.prompts.ask import ItemResult, Models
+from neuroforge.prompts.ask import ItemResult, TargetModels
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.pipeline import PromptEngineeringCore
 from neuroforge.prompts.plan import Contestants
+from neuroforge.prompts.prepare import labels_of
 from neuroforge.prompts.program import program_of_text
 from neuroforge.prompts.results import RESULTS, ResultLog
 from neuroforge.prompts.slots import COUNT, NEAREST
 from neuroforge.prompts.space import PromptSpace, build_space
+from neuroforge.prompts.ways import Ways
 from tests.benchmarks.prompt_model import LocalModel
 from tests.benchmarks.prompt_tasks import PromptTask
 
@@ -77,7 +79,9 @@ class Bench:
     @property
     def space(self) -> PromptSpace:
         """The space that the optimiser searches."""
-        return build_space(self.seed_program, self.task.train, MAX_DEMONSTRATIONS, self.examples)
+        labels = labels_of(self.task.train)
+        ways = Ways(labels, is_by_labels=bool(labels))
+        return build_space(self.seed_program, self.task.train, MAX_DEMONSTRATIONS, self.examples, ways)
 
     @property
     def examples(self) -> tuple[Demonstration, ...]:
@@ -150,18 +154,19 @@ METHODS: dict[str, Method] = {
 
 @dataclass
 class Counting:
-    """`Models` that counts what it hands on."""
+    """`TargetModels` that counts what it hands on."""
 
-    models: Models
+    models: TargetModels
     n_calls: int = 0
     n_prompt_tokens: int = 0
 
     async def chat(self, messages: Any, model: str, **options: Any) -> JsonObject:
         """As it is."""
-        body = await self.models.chat(messages, model, **options)
-        self.n_calls += 1
-        self.n_prompt_tokens += int(body["usage"]["prompt_tokens"])
-        return body
+        return self._counted(await self.models.chat(messages, model, **options))
+
+    async def completion(self, prompt: str, model: str, **options: Any) -> JsonObject:
+        """As it is."""
+        return self._counted(await self.models.completion(prompt, model, **options))
 
     async def label_logprobs(self, prompt: Any, labels: Sequence[str], model: str) -> LabelLogprobs:
         """As it is."""
@@ -169,6 +174,11 @@ class Counting:
         self.n_calls += 1
         self.n_prompt_tokens += found.n_prompt_tokens
         return found
+
+    def _counted(self, body: JsonObject) -> JsonObject:
+        self.n_calls += 1
+        self.n_prompt_tokens += int(body["usage"]["prompt_tokens"])
+        return body
 
 
 async def _best(bench: Bench, programs: Sequence[PromptProgram], n_items: int, seed: int) -> Found:

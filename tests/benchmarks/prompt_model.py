@@ -25,7 +25,7 @@ _QUICK = {"n_batch": 512, "n_ubatch": 512}
 
 @dataclass
 class LocalModel:
-    """`Models` over one engine with one slot, so that the items of one candidate find its prompt in the cache."""
+    """`TargetModels` over one engine with one slot, so that the items of one candidate find its prompt in the cache."""
 
     engine: LlamaCppEngine
     target: Target
@@ -35,12 +35,16 @@ class LocalModel:
         options.pop("neuroforge", None)
         return await self.engine.complete("chat/completions", {"model": model, "messages": messages, **options})
 
+    async def completion(self, prompt: str, model: str, **options: Any) -> JsonObject:
+        """As chat, of a text."""
+        options.pop("neuroforge", None)
+        return await self.engine.complete("completions", {"model": model, "prompt": prompt, **options})
+
     async def label_logprobs(self, prompt: Any, labels: Sequence[str], model: str) -> LabelLogprobs:
         """Return one score a label."""
         assert model == self.target.model_id
-        return await self.engine.label_logprobs(
-            LabelRequest(prompt=PromptText(messages=tuple(prompt)), labels=tuple(labels))
-        )
+        asked = PromptText(text=prompt) if isinstance(prompt, str) else PromptText(messages=tuple(prompt))
+        return await self.engine.label_logprobs(LabelRequest(prompt=asked, labels=tuple(labels)))
 
 
 @asynccontextmanager
