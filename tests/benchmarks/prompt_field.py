@@ -86,7 +86,8 @@ async def _add_rows(store: AssetStore, tasks: Sequence[PromptTask], wanted: Want
             if method in PEERS:
                 _keep(await peer_row(served, task, method, seed, N_CALLS))
                 continue
-            with closing(ResultLog(DIRECTORY / "calls" / name / RESULTS_LOG, time.monotonic)) as log:
+            # A log has one writer, and two methods of a task may run side by side.
+            with closing(ResultLog(DIRECTORY / "calls" / name / method / RESULTS_LOG, time.monotonic)) as log:
                 await _add_own(_bench(task, model, log), method, seed)
 
 
@@ -151,7 +152,7 @@ async def _replied_row(bench: Bench, row: Row) -> Row:
         return score_reply(item, reply, labels)
 
     # A log of its own: the same reply is worth less where the task's scorer wants the label alone.
-    with closing(ResultLog(DIRECTORY / "replies" / bench.task.name / RESULTS_LOG, time.monotonic)) as log:
+    with closing(ResultLog(DIRECTORY / "replies" / bench.task.name / row.method / RESULTS_LOG, time.monotonic)) as log:
         results = await _tested(_evaluator(bench.task, bench.model, log, (), score), program, bench.task)
     n_tokens = sum(one.n_prompt_tokens for one in results)
     return replace(row, method=replied(row.method), scores=_digits(results), n_test_tokens=n_tokens)
