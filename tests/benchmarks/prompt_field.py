@@ -147,6 +147,8 @@ async def _row(bench: Bench, method: str, seed: int) -> Row:
 async def _replied_row(bench: Bench, row: Row) -> Row:
     """The same program, its test scored by what the model writes, as the peers' are."""
     program, labels = PromptProgram.model_validate(row.program), labels_of(bench.task.train)
+    if not labels:  # tested so already
+        return replace(row, method=replied(row.method))
 
     async def score(item: DatasetItem, reply: str) -> Score:
         return score_reply(item, reply, labels)

@@ -31,7 +31,7 @@ REQUIREMENTS = ("dspy==3.4.1", "gepa==0.1.4", "optuna>=4,<5")
 """Optuna is what MIPROv2 asks for."""
 HOME = Path(".neuroforge") / "peers-env"
 STAMP = "requirements.sha256"
-RUN_TIMEOUT_S = 3600.0
+RUN_TIMEOUT_S = 6 * 3600.0
 _SCRIPTS = Path(__file__).parent
 
 
