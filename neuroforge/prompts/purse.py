@@ -36,9 +36,14 @@ class Purse:
         programs = {one.id: one.program for one in state.candidates}
         rates = self._rates((programs[one.candidate_id], one) for one in state.evaluations)
         found = spent_on(state.evaluations)
-        rivals = [*(programs[one] for one in (*state.elite, *state.cohort)), *(one.candidate.program for one in trials)]
-        kept = self.reserve(rivals, rates)
+        # Whoever was measured may come to the selection: later measurements change what earlier ones let expect.
+        measured = (one.candidate_id for one in state.evaluations)
+        rivals = {one: programs[one] for one in (*measured, *state.elite)}
+        kept = self.reserve((*rivals.values(), *(one.candidate.program for one in trials)), rates)
         for place, trial in enumerate(trials):
+            rivals[trial.candidate.id] = trial.candidate.program
+            if self._counts_tokens:  # a longer one that comes later needs not be kept for
+                kept = self.reserve(rivals.values(), rates)
             found = found.plus(
                 self.estimator.estimate(trial.candidate.program, trial.item_ids, Rates(rates.per_byte, fill=1.0))
             )
@@ -49,7 +54,7 @@ class Purse:
     def reserve(self, rivals: Iterable[PromptProgram], rates: Rates) -> tuple[Spent, Spent]:
         """Return what selection and test take, if these may win; of too few the costliest stands in."""
         estimate, seed = self._estimate, self.seed
-        others = {one.model_dump_json(): one for one in rivals if one != seed}.values()
+        others = [one for one in rivals if one != seed]
         on_selection = sorted((estimate(one, self.selection, rates) for one in others or [seed]), key=_weight)
         on_test = max((estimate(one, self.test, rates) for one in others or [seed]), key=_weight)
         finalists = [*on_selection, *[on_selection[-1]] * N_FINALISTS][-N_FINALISTS:]

@@ -52,7 +52,9 @@ class Rates(NamedTuple):
 
 
 FIRST_RATES = Rates(per_byte=0.5, fill=0.25)
-"""Before anything was counted; English has a quarter of a token a byte."""
+"""Before anything was counted."""
+_ENGLISH_PER_BYTE = 0.25
+"""Least that is reckoned with: of a short prompt the bytes around its messages are most, and few tokens."""
 
 
 class Costs(Protocol):
@@ -129,7 +131,8 @@ class Estimator:
         if not self._rates:
             return FIRST_RATES
         found = self._rates.values()
-        return Rates(MARGIN * max(one.per_byte for one in found), min(1.0, MARGIN * max(one.fill for one in found)))
+        per_byte = max(_ENGLISH_PER_BYTE, *(one.per_byte for one in found))
+        return Rates(MARGIN * per_byte, min(1.0, MARGIN * max(one.fill for one in found)))
 
     def count_bytes(self, program: PromptProgram, item_ids: Sequence[str]) -> int:
         """Return the length of the prompts together, in UTF-8."""

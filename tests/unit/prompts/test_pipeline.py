@@ -181,7 +181,7 @@ async def test_what_an_earlier_start_spent_counts_and_a_finished_run_asks_nothin
     )
 
 
-@pytest.mark.parametrize("max_tokens", [15_000, 30_000])
+@pytest.mark.parametrize("max_tokens", [25_000, 40_000])
 async def test_a_budget_of_tokens_holds_selection_test_and_other_models_too(tmp_path: Path, max_tokens: int) -> None:
     found = await optimized(tmp_path, config(budget=Budget(max_tokens=max_tokens), **UNTIRING))
 
