@@ -25,8 +25,11 @@ def test_waiting_requests_are_answered_by_the_next_replica_and_the_stream_ends_w
 ) -> None:
     model = "failure-a"
     with gateway.admin() as client:
-        load(client, small(model, parallel=1))
-        stream = client.stream("Tell a long story.", model=model, max_tokens=400)
+        load(client, small(model, parallel=1, context_length=8192))
+        # A minute at the least: the end-of-text token is forbidden, else the slot is free before all are seen to wait.
+        stream = client.stream(
+            "Tell a long story.", model=model, max_tokens=8000, logit_bias={"0": -100, "2": -100}, temperature=1.0
+        )
         next(stream)  # the only slot is taken now, so every other request waits
         with ThreadPoolExecutor(N_REQUESTS) as pool:
             answers = [
