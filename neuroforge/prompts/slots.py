@@ -85,3 +85,14 @@ def demonstration_slots(
 def shows_any(values: Values) -> bool:
     """Whether a program with these values shows examples."""
     return bool(values.get(NEAREST) or values.get(COUNT))
+
+
+def field_slot(name: str, seed: PromptProgram, offered: Sequence[Any], is_settled: bool = False) -> Slot:
+    """Return the slot that one field of a program is, the seed's own value first."""
+    return Slot(
+        name,
+        choices_of(getattr(seed, name), offered),
+        lambda program: getattr(program, name),
+        lambda program, value: changed(program, **{name: value}),
+        is_settled=is_settled,
+    )

@@ -18,7 +18,7 @@ from neuroforge.contracts.prompts import (
     PromptStyle,
     Section,
 )
-from neuroforge.prompts.slots import Slot, Values, changed, choices_of, demonstration_slots, shows_any
+from neuroforge.prompts.slots import Slot, Values, changed, choices_of, demonstration_slots, field_slot, shows_any
 from neuroforge.prompts.ways import Ways, asking_slots
 
 TaskKind = Literal["choice", "classification", "numeric", "code", "text"]
@@ -88,17 +88,17 @@ def build_space(
     kind = kind_of(items)
     bank = _bank_of(kind)
     slots = (
-        _field("instruction", seed, bank["instructions"]),
-        _field("role", seed, (None, *bank["roles"])),
+        field_slot("instruction", seed, bank["instructions"]),
+        field_slot("role", seed, (None, *bank["roles"])),
         Slot(
             "constraints",
             choices_of(seed.constraints, ((), *((one,) for one in bank["constraints"]))),
             lambda program: program.constraints,
             lambda program, value: changed(program, constraints=value),
         ),
-        _field("reasoning_cue", seed, (None, *bank["reasoning_cues"])),
-        _field("output_format", seed, (None, *bank["output_formats"])),
-        _field("answer_cue", seed, (None, *bank["answer_cues"])),
+        field_slot("reasoning_cue", seed, (None, *bank["reasoning_cues"])),
+        field_slot("output_format", seed, (None, *bank["output_formats"])),
+        field_slot("answer_cue", seed, (None, *bank["answer_cues"])),
         _style("delimiter", seed, get_args(Delimiter)),
         _style("placement", seed, get_args(Placement)),
         _style("section_order", seed, _ORDERS),
@@ -120,15 +120,6 @@ def _kind_of(item: DatasetItem) -> TaskKind:
             return "code"
         case _:
             return "text"
-
-
-def _field(name: str, seed: PromptProgram, offered: Sequence[Any]) -> Slot:
-    return Slot(
-        name,
-        choices_of(getattr(seed, name), offered),
-        lambda program: getattr(program, name),
-        lambda program, value: changed(program, **{name: value}),
-    )
 
 
 def _style(

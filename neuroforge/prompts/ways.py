@@ -7,7 +7,7 @@ from typing import Any
 
 from neuroforge.contracts.experiments import Decoding
 from neuroforge.contracts.prompts import PromptProgram
-from neuroforge.prompts.slots import Slot, Values, changed, choices_of
+from neuroforge.prompts.slots import Slot, Values, changed, choices_of, field_slot
 
 SAMPLING = ((0.0, None), (0.7, 0.9))
 """Temperature and top_p: greedy, or as models are mostly sampled."""
@@ -41,13 +41,13 @@ def asking_slots(seed: PromptProgram, ways: Ways) -> tuple[Slot, ...]:
     if 1 < len(ways.answers) <= MOST_WORDED and any(len(label) > 1 for label in ways.answers):
         slots.append(_verbalizer(seed, ways.answers))
     if ways.is_by_labels and not ways.is_served:
-        slots.append(_field("calibrate", seed, (False, True)))
+        slots.append(field_slot("calibrate", seed, (False, True), is_settled=True))
     if not ways.is_by_labels and ways.answers:
         slots.append(_stop(seed))
     if not ways.is_by_labels and not ways.is_served and ways.most_votes > 1:
         slots += [_sampling(seed), _votes(seed, [n for n in VOTES if n <= ways.most_votes])]
     if ways.takes_text and not ways.is_served:
-        slots.append(_field("chat_template", seed, (True, False)))
+        slots.append(field_slot("chat_template", seed, (True, False), is_settled=True))
     return tuple(slots)
 
 
@@ -123,16 +123,6 @@ def _votes(seed: PromptProgram, offered: Sequence[int]) -> Slot:
         lambda program: program.n_samples,
         write,
         lambda values: bool(values.get("sampling", SAMPLING[0])[0] > 0),
-        is_settled=True,
-    )
-
-
-def _field(name: str, seed: PromptProgram, offered: Sequence[Any]) -> Slot:
-    return Slot(
-        name,
-        choices_of(getattr(seed, name), offered),
-        lambda program: getattr(program, name),
-        lambda program, value: changed(program, **{name: value}),
         is_settled=True,
     )
 
