@@ -52,10 +52,11 @@ def draw_design(
     max_demonstrations: int,
     rng: np.random.Generator,
 ) -> PromptProgram:
-    """Return a program with all slots drawn anew or few; mostly with as many examples as may be shown, or half of them.
+    """Return a program with all slots drawn anew or few.
 
-    Examples are what helps small models most, so few designs go without; half show those nearest to the question. How
-    the model is asked stays mostly as it is.
+    Examples are what helps small models most, so few designs go without: half show those nearest to the question, any
+    number of them; the others mostly as many as may be shown, or half as many. How the model is asked stays mostly as
+    it is.
     """
     kept = _KEPT if rng.random() < 0.5 else 0.0
     drawn = {
@@ -64,18 +65,13 @@ def draw_design(
         if slot.name not in (NEAREST, COUNT)
         if rng.random() >= (max(kept, _SHARE_OF_SETTLED) if slot.is_settled else kept)
     }
-    counts = (
-        max_demonstrations,
-        max_demonstrations,
-        (max_demonstrations + 1) // 2,
-        int(rng.integers(max_demonstrations + 1)),
-    )
-    n = counts[int(rng.integers(len(counts)))]
     program = space.write(base, drawn)
     offered = _offered_nearest(space)
     if offered and rng.random() < _SHARE_OF_NEAREST:
-        return space.slot(NEAREST).write(program, min(offered, key=lambda one: abs(one - n)))
-    return with_examples(program, pool, n, rng)
+        return space.slot(NEAREST).write(program, offered[int(rng.integers(len(offered)))])
+    half = (max_demonstrations + 1) // 2
+    counts = (max_demonstrations, max_demonstrations, half, int(rng.integers(max_demonstrations + 1)))
+    return with_examples(program, pool, counts[int(rng.integers(len(counts)))], rng)
 
 
 def with_examples(

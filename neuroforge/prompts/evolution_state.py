@@ -15,8 +15,7 @@ from neuroforge.prompts.credit import Credit
 
 FLEET_OPERATORS = ("paraphrase", "reflect", "combine")
 """Operators that ask a model for a new instruction."""
-Phase = Literal["breeding", "racing", "deepening", "over"]
-"""`deepening` stands in states of earlier versions only: a race of the elite on one more block."""
+Phase = Literal["breeding", "racing", "over"]
 
 
 class Trial(NamedTuple):

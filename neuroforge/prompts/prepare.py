@@ -32,6 +32,7 @@ class Prepared:
     splits: Mapping[str, tuple[DatasetItem, ...]]
     blocks: tuple[tuple[str, ...], ...]
     pool: tuple[Demonstration, ...]
+    """Of search and selection: an item is never shown itself, so showing it to others tells nothing of its own score."""
     labels: tuple[str, ...]
     """Whose probabilities are climbed; empty = replies are scored."""
     answers: tuple[str, ...]
@@ -53,7 +54,7 @@ def seed_of(config: OptimizeConfig) -> PromptProgram:
 
 
 def prepare(config: OptimizeConfig, items: Sequence[DatasetItem], tells_labels: bool = True) -> Prepared:
-    """Split the items, and make blocks and examples of those of the search.
+    """Split the items, make blocks of those of the search, and examples of these and of the selection's.
 
     Args:
         tells_labels: Whether the target's engine tells log-probabilities of labels.
@@ -82,7 +83,8 @@ def prepare(config: OptimizeConfig, items: Sequence[DatasetItem], tells_labels: 
     blocks = tuple(tuple(ids[start : start + size]) for start in range(0, len(ids) - size + 1, size))
     _check_verbalizer(seed, items)
     labels = answers if config.use_logprobs and tells_labels else ()
-    return Prepared(seed, splits, blocks, _examples(search), labels, answers, data_sha256)
+    pool = _examples((*search, *splits["selection"]))
+    return Prepared(seed, splits, blocks, pool, labels, answers, data_sha256)
 
 
 def _in_order(items: Sequence[DatasetItem], answers: tuple[str, ...], seed: int) -> tuple[DatasetItem, ...]:

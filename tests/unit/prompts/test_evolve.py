@@ -1,12 +1,14 @@
 """What a search does with what it is told."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from neuroforge.contracts.prompts import Demonstration, Evaluation, PromptProgram
 from neuroforge.errors import DataError, NotFound
-from neuroforge.prompts.evolution_state import EvolutionSettings, EvolutionState
+from neuroforge.prompts.evolution_state import Afforded, EvolutionSettings, EvolutionState, Trial
 from neuroforge.prompts.evolve import PromptEvolutionEngine
 from tests.unit.prompts.searching import SEED, engine, evaluate, pool, quality, run, shuffled, space
 
@@ -128,6 +130,36 @@ class TestEnd:
     def test_without_items_there_is_nothing_to_search_on(self) -> None:
         with pytest.raises(DataError, match="no items"):
             PromptEvolutionEngine.begin(EvolutionSettings(), space(), [], SEED, pool())
+
+
+    def test_who_is_too_dear_for_what_is_left_is_passed_over(self) -> None:
+        """Tokens for prompts of four examples, and no longer ones."""
+        most = 10 * (10 + 5 * 4)
+        one = run(engine(purse=Tokens(most_a_trial=most, total=20 * most), seed=1))
+
+        told = [len(one.state.candidate(each.candidate_id).program.demonstrations) for each in one.state.evaluations]
+        made = [len(each.program.demonstrations) for each in one.state.candidates if not each.program.n_nearest]
+        assert max(made) > 4, "some were too dear"
+        assert max(told) <= 4
+        assert len(told) >= 20, "and the search went on for as long as others were not"
+        assert one.state.ended_because == "the budget of tokens is used up"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Pays for prompts up to a length, until the total is spent."""
+
+    most_a_trial: int
+    total: int
+
+    def afford(self, trials: Sequence[Trial], state: EvolutionState) -> Afforded:
+        left = self.total - sum(one.n_prompt_tokens for one in state.evaluations)
+        for place, trial in enumerate(trials):
+            n_tokens = len(trial.item_ids) * (10 + 5 * len(trial.candidate.program.demonstrations))
+            left -= n_tokens
+            if left < 0 or n_tokens > self.most_a_trial:
+                return Afforded(place, "tokens")
+        return Afforded(len(trials))
 
 
 class TestRaces:

@@ -11,7 +11,7 @@ from neuroforge.contracts.prompt_progress import OptimizePhase, OptimizeProgress
 from neuroforge.prompts.stopwatch import ELAPSED
 from tests.unit.prompts.test_pipeline import Tutor, config, core, items
 
-HOUR = Budget(max_duration="1h", max_calls=150)
+HOUR = Budget(max_duration="1h", max_calls=400)
 
 
 async def optimized(
