@@ -15,6 +15,8 @@ CHARACTERS_PER_TOKEN = 4
 """Of English text; only for estimates."""
 MEDIA_CHARACTERS = 2000
 """What a picture or a sound counts as in the estimate of the prompt's length."""
+MOST_LABELS = 256
+"""That one call scores."""
 EngineRoute = Literal["chat/completions", "completions", "embeddings"]
 
 
@@ -34,6 +36,8 @@ class EngineRequest(Contract):
     """Seconds from now within which the whole answer must be there."""
     traceparent: str | None = None
     """W3C trace context to hand on."""
+    labels: tuple[str, ...] = Field(default=(), max_length=MOST_LABELS)
+    """Of a chat: the most probable of these is the answer; empty = the model writes one."""
 
 
 class PromptText(Contract):
@@ -60,7 +64,7 @@ class LabelRequest(Contract):
     """Ask for log P(label | prompt) of each label."""
 
     prompt: PromptText
-    labels: tuple[str, ...] = Field(min_length=1, max_length=256)
+    labels: tuple[str, ...] = Field(min_length=1, max_length=MOST_LABELS)
 
 
 class LabelScore(Contract):

@@ -183,6 +183,9 @@ class OptimizationResult(Contract):
     n_completion_tokens: int = Field(default=0, ge=0)
     cost_usd: float = Field(default=0.0, ge=0)
     elapsed_s: float = Field(default=0.0, ge=0)
+    labels: tuple[str, ...] = ()
+    """That every example's answer is one of, where their probabilities were scored: what is served by name answers with
+    the most probable of them. Empty = replies were scored, or examples have labels of their own."""
     data_sha256: str | None = None
     """Of the examples, in their order."""
     versions: dict[str, str] = Field(default_factory=dict)

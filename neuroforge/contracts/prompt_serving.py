@@ -22,7 +22,7 @@ GIVEN_WHEN_KEPT = {"version", "content_hash", "tracked_as", "created_at_s"}
 """Fields of a release that are not its author's."""
 EXAMPLES, EXAMPLE = "examples", "example"
 """What NearestExamples adds to the variables of messages: a list, and one of it in messages for each."""
-SERVED = {"messages", "nearest", "verbalizer", "variables", "decoding"}
+SERVED = {"messages", "nearest", "verbalizer", "labels", "variables", "decoding"}
 """Fields of a release that decide what a model is asked, and what callers get."""
 
 
@@ -80,7 +80,8 @@ class PromptDiff(Contract):
 
 
 def content_hash_of(release: PromptRelease) -> str:
-    """Return the SHA-256 of what is served: messages, examples, words for labels, variables and decoding.
+    """Return the SHA-256 of what is served: messages, examples, labels and words for them, variables and
+    decoding.
 
     Without defaults, so that a field which a later version knows does not change it.
     """

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from neuroforge.contracts.base import Contract
+from neuroforge.contracts.chat import MOST_LABELS
 from neuroforge.contracts.experiments import Decoding
 from neuroforge.contracts.rules import Estimate
 
@@ -191,15 +192,17 @@ class PromptRelease(Contract):
     """None = all examples stand in the messages."""
     verbalizer: dict[str, Words] = Field(default_factory=dict)
     """Label -> word: where the whole answer is a word, callers get the label."""
+    labels: tuple[Words, ...] = Field(default=(), max_length=MOST_LABELS)
+    """The answer is the most probable of these, in the verbalizer's words; empty = the model writes an answer."""
     variables: tuple[str, ...] = ()
     """Names that the messages need of the caller, sorted."""
     decoding: Decoding | None = None
-    """Defaults for fields that the caller does not set; None = the engine's."""
+    """Defaults for fields that the caller does not set; None = the engine's. Labels are scored without any."""
     models: tuple[str, ...] = ()
     """Models that it was proven on; the router may be told to prefer them."""
     content_hash: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
-    """SHA-256 of messages, examples, words for labels, variables and decoding; filled in by the store, checked by
-    whoever serves it."""
+    """SHA-256 of messages, examples, labels and words for them, variables and decoding; filled in by the store, checked
+    by whoever serves it."""
     reason: str = Field(min_length=1, max_length=500)
     evidence: str | None = None
     """Id of the optimisation or experiment behind it."""
@@ -217,6 +220,18 @@ class PromptRelease(Contract):
         if self.nearest is None and any(one.is_per_example for one in self.messages):
             raise ValueError("a message is_per_example, but there are no examples: give `nearest`")
         return self
+
+    @model_validator(mode="after")
+    def _can_choose(self) -> Self:
+        words = self.label_words
+        if len(words) == 1 or len(set(words)) < len(words):
+            raise ValueError("labels are two or more, all of different words")
+        return self
+
+    @property
+    def label_words(self) -> tuple[str, ...]:
+        """What is scored for each label."""
+        return tuple(self.verbalizer.get(label, label) for label in self.labels)
 
 
 PromptState = Literal["stored", "shadow", "live", "superseded", "rolled_back"]

@@ -85,6 +85,8 @@ class PromptShadow(Contract):
     """OpenAI's."""
     models: tuple[str, ...] = ()
     """Who would answer it; empty = whoever answers."""
+    labels: tuple[str, ...] = ()
+    """As EngineRequest's."""
 
 
 class RoutingRequest(Contract):

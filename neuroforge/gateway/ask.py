@@ -36,6 +36,8 @@ class Ask:
     shadow: PromptShadow | None = None
     verbalizer: Mapping[str, str] = field(default_factory=dict)
     """Of the prompt: label -> the word that stands for it in answers."""
+    labels: tuple[str, ...] = ()
+    """As EngineRequest's."""
 
     @property
     def is_auto(self) -> bool:
@@ -73,6 +75,7 @@ class Ask:
             max_tokens=self.body.get("max_tokens"),
             deadline_s=self.deadline_s or timeout_s,
             traceparent=call.traceparent,
+            labels=self.labels,
         )
 
     def _n_tokens(self) -> int:

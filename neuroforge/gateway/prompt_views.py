@@ -68,6 +68,8 @@ def text_of(release: PromptRelease) -> str:
         parts += _texts_of(release.nearest)
     if release.verbalizer:
         parts.append("[labels]\n" + "".join(f"{word}: {label}\n" for label, word in release.verbalizer.items()))
+    if release.labels:
+        parts.append(f"[answer: the most probable of these]\n{', '.join(release.labels)}\n")
     if release.decoding is not None:
         values = release.decoding.model_dump(mode="json", exclude={"name", "seed"}, exclude_none=True)
         shown = {name: value for name, value in values.items() if value != []}

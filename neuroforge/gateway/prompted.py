@@ -15,7 +15,7 @@ from neuroforge.contracts.ports import FleetView, Metrics
 from neuroforge.contracts.prompt_serving import MODEL_PREFIX, PromptAlias, read_reference
 from neuroforge.contracts.prompts import PromptReference
 from neuroforge.contracts.routing import PromptShadow, PromptTag
-from neuroforge.errors import ModelNotFound, NeuroForgeError, RequestError
+from neuroforge.errors import ModelNotFound, NeuroForgeError, RequestError, UnsupportedParameter
 from neuroforge.gateway.ask import Ask
 from neuroforge.gateway.chat import ask_chat
 from neuroforge.gateway.policy import AUTO, is_policy
@@ -24,6 +24,9 @@ from neuroforge.gateway.prompts import PROMPT, QUERY, VARIABLES, PromptShelf, Se
 LEFT_OUT = "neuroforge_prompt_shadows_left_out_total"
 """Counter: shadows that could not be put with the request's variables, by prompt and version."""
 _SYSTEM = ("system", "developer")
+_OF_ANY_ANSWER = ("messages", "stream_options")
+_OF_WRITING = ("temperature", "top_p", "max_tokens", "stop", "seed", "frequency_penalty", "presence_penalty")
+"""Fields that clients send as a habit, and that mean nothing where the most probable label is the answer."""
 
 
 class Named(NamedTuple):
@@ -50,6 +53,7 @@ class Prompting:
 
         Raises:
             RequestError: No messages where they are needed; a variable is missing or unknown; as `ask_chat`.
+            UnsupportedParameter: The prompt answers with a label, and the request wants another kind of answer.
             NotFound: The prompt, its alias or version does not exist; ModelNotFound: nor does a model it was proven on.
         """
         named = _named(request)
@@ -57,10 +61,23 @@ class Prompting:
             _check_messages(request)
             return ask_chat(request)
         served, alias = self.shelf.find(named.reference, named.param)
-        ask = ask_chat(self._put(request, named, served))
+        ask = self._ask(request, named, served)
         release = served.release
         tag = PromptTag(name=release.name, version=release.version)
         return replace(ask, prompt=tag, shadow=self._shadow(request, named, alias), verbalizer=release.verbalizer)
+
+    def _ask(self, request: JsonObject, named: Named, served: Served) -> Ask:
+        ask = ask_chat(self._put(request, named, served))
+        labels = served.release.label_words
+        if not labels:
+            return ask
+        for name in ask.body:
+            if name not in (*_OF_ANY_ANSWER, *_OF_WRITING):
+                told = f"{served.label} answers with the most probable of its labels: leave {name!r} out"
+                raise UnsupportedParameter(told, param=name)
+        needed = {name: field for name, field in ask.field_by_capability.items() if field not in _OF_WRITING}
+        body = {name: value for name, value in ask.body.items() if name not in _OF_WRITING}
+        return replace(ask, body=body, labels=labels, field_by_capability={**needed, "label_logprobs": "model"})
 
     def _put(self, request: JsonObject, named: Named, served: Served) -> JsonObject:
         messages = _conversation(served, named.reference.variables, request.get("messages") or [])
@@ -90,11 +107,11 @@ class Prompting:
             return None
         tag = PromptTag(name=alias.name, version=alias.shadow_version, is_shadow=True)
         try:
-            ask = ask_chat(self._put(request, named, self.shelf.served(tag.name, tag.version)))
+            ask = self._ask(request, named, self.shelf.served(tag.name, tag.version))
         except NeuroForgeError:  # what answers is not to fail because what nobody sees would
             self.metrics.count(LEFT_OUT, tags={"prompt": tag.name, "version": str(tag.version)})
             return None
-        return PromptShadow(tag=tag, body=ask.body, models=ask.options.candidates or ())
+        return PromptShadow(tag=tag, body=ask.body, models=ask.options.candidates or (), labels=ask.labels)
 
 
 def _named(request: JsonObject) -> Named | None:

@@ -38,7 +38,7 @@ class Shadows:
             self._begin(SHADOWS, {"test": arm.test, "arm": arm.arm}, asked, request)
         if (shadow := routing.shadow) is not None:
             asked = _asked_beside(routing, _model_for(shadow, decision, routing), prompt=shadow.tag)
-            put = EngineRequest(**{**dict(request), "body": shadow.body})
+            put = EngineRequest(**{**dict(request), "body": shadow.body, "labels": shadow.labels})
             tags = {"prompt": shadow.tag.name, "version": str(shadow.tag.version)}
             self._begin(PROMPT_SHADOWS, tags, asked, put)
 

@@ -21,6 +21,7 @@ from neuroforge.contracts.routing import (
     Waiting,
 )
 from neuroforge.errors import EngineOverloaded, EngineUnavailable, StreamInterrupted
+from neuroforge.orchestrator import labelled
 from neuroforge.orchestrator.adapt import Adaptation, Tries
 from neuroforge.orchestrator.limits import Budget, Sleep
 from neuroforge.orchestrator.loading import ready_endpoint, wait_until_ready
@@ -59,7 +60,7 @@ class SingleExecution:
 
                 async def call(endpoint: ModelEndpoint) -> JsonObject:
                     record.call_starts(endpoint)
-                    return await self.engine.complete(endpoint, _within_deadline(record.request, budget))
+                    return await labelled.complete(self.engine, endpoint, _within_deadline(record.request, budget))
 
                 body = await self._answer(record.decision, budget, call)
                 record.take_whole(body)
@@ -147,7 +148,7 @@ class SingleExecution:
                 record.call_starts(endpoint)
                 try:
                     request = _within_deadline(record.request, budget)
-                    async with aclosing(self.engine.stream(endpoint, request)) as chunks:
+                    async with aclosing(labelled.stream(self.engine, endpoint, request)) as chunks:
                         async for body in chunks:
                             record.take_chunk(body)
                             yield Chunk(body=body)

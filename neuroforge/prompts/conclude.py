@@ -75,6 +75,7 @@ def conclude(
         writers=suggestions.writers,
         n_candidates=len(engine.state.candidates),
         **_spend(searched.workspace),
+        labels=prepared.shared_labels,
         data_sha256=prepared.data_sha256,
         versions=find_versions(searched.evaluator.asker.target),
         warnings=(*searched.warnings, *_tell_errors(engine.state), *verdict.warnings),

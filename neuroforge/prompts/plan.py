@@ -114,10 +114,12 @@ def _notes(config: OptimizeConfig, prepared: Prepared, contestants: Contestants,
         yield f"{contestants.target.model_id} tells no log-probabilities of labels: replies are scored"
     if not config.promote:
         return
-    if prepared.labels:
+    if prepared.labels and prepared.shared_labels:
+        yield "the most probable label counts as the answer, and is the answer of what is served by name"
+    elif prepared.labels:
         yield (
-            "labels are scored by their probabilities, but what is served by name generates its answers: with "
-            "use_logprobs: false it is proven on those"
+            "labels are scored by their probabilities, and differ from example to example, so what is served by name "
+            "generates its answers: with use_logprobs: false it is proven on those"
         )
     others = "calibration" if prepared.labels else "samples that vote"
     yield f"{others} and prompts without a chat template cannot be served by name: searched with promote: false only"

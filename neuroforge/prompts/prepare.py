@@ -32,13 +32,19 @@ class Prepared:
     splits: Mapping[str, tuple[DatasetItem, ...]]
     blocks: tuple[tuple[str, ...], ...]
     pool: tuple[Demonstration, ...]
-    """Of search and selection: an item is never shown itself, so showing it to others tells nothing of its own score."""
+    """Of search and selection: no item is shown itself, so showing it to others tells nothing of its own score."""
     labels: tuple[str, ...]
     """Whose probabilities are climbed; empty = replies are scored."""
     answers: tuple[str, ...]
     """All labels of a task whose answers are labels, whether climbed or scored; else empty."""
     data_sha256: str
     """Of the items, in the order in which they were given."""
+
+    @property
+    def shared_labels(self) -> tuple[str, ...]:
+        """The labels, if all items have the same."""
+        own = {item.labels for items in self.splits.values() for item in items} - {()}
+        return self.labels if all(set(one) == set(self.labels) for one in own) else ()
 
     @property
     def by_id(self) -> dict[str, DatasetItem]:

@@ -12,14 +12,17 @@ from neuroforge.prompts.templates import nearest_of, template_of
 
 _GIVEN_LATER = ("version", "tracked_as", "created_at_s")
 _LONGEST_REASON = 500
-_SERVED = "messages, examples, words for labels, variables and decoding"
+_SERVED = "messages, examples, labels and words for them, variables and decoding"
 
 
-def release_of_program(program: PromptProgram, name: str, reason: str, models: Sequence[str] = ()) -> PromptRelease:
+def release_of_program(
+    program: PromptProgram, name: str, reason: str, models: Sequence[str] = (), labels: Sequence[str] = ()
+) -> PromptRelease:
     """Return what serves this program by name.
 
     Args:
         models: Those that it was proven on; empty = any model may answer.
+        labels: Whose probabilities it was proven by; empty = by what a model writes.
     Raises:
         DataError: It asks several times, calibrates or does without a chat template: a release is asked once, in a
             chat, and generates. Or its input template is none.
@@ -42,8 +45,9 @@ def release_of_program(program: PromptProgram, name: str, reason: str, models: S
         messages=messages,
         nearest=nearest,
         verbalizer=program.verbalizer,
+        labels=tuple(labels),
         variables=variables_of(messages, nearest),
-        decoding=program.decoding,
+        decoding=None if labels else program.decoding,
         models=tuple(models),
         reason=reason[:_LONGEST_REASON],
     )
@@ -57,7 +61,9 @@ def release_of_result(result: OptimizationResult, name: str | None = None) -> Pr
     Raises:
         DataError: As `release_of_program`.
     """
-    release = release_of_program(result.optimized, name or result.name, result.sentence, (result.plan.target_model,))
+    release = release_of_program(
+        result.optimized, name or result.name, result.sentence, (result.plan.target_model,), result.labels
+    )
     lineage = [{"id": one.id, "operator": one.operator, "parents": one.parents} for one in result.lineage]
     tags = {
         "data_hash": result.data_sha256,

@@ -79,6 +79,7 @@ def _tags(release: PromptRelease) -> dict[str, str]:
         if release.decoding is None
         else release.decoding.model_dump_json(exclude={"name", "seed"}, exclude_none=True),
         "verbalizer": json.dumps(release.verbalizer) if release.verbalizer else None,
+        "labels": json.dumps(release.labels) if release.labels else None,
         "test_score": None if release.test_score is None else release.test_score.model_dump_json(),
         "improvement": None if release.improvement is None else release.improvement.model_dump_json(),
     }

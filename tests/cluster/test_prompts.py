@@ -102,6 +102,24 @@ def test_a_program_goes_into_service_and_out_again_by_commands(gateway: RunningS
     )
 
 
+def test_a_prompt_with_labels_answers_with_the_most_probable_whole_and_streamed(
+    gateway: RunningServer, admin: Client
+) -> None:
+    labels, question = ("positive", "negative"), "The film was dreadful."
+    message = PromptMessage(role="user", content="Is the text positive or negative?\n\n{{ query }}")
+    admin.prompts.promote(PromptRelease(name="mood", messages=(message,), labels=labels, models=(MODEL,), reason="r"))
+    put = message.content.replace("{{ query }}", question)
+    scores = admin.label_logprobs([{"role": "user", "content": put}], labels, MODEL).scores
+    expected = max(scores, key=lambda one: one.logprob).label
+
+    whole = admin.chat(question, model="prompt:mood", max_tokens=1)
+    streamed = list(admin.stream(question, model="prompt:mood"))
+
+    assert whole["choices"][0]["message"]["content"] == expected
+    assert "".join(one["choices"][0]["delta"].get("content") or "" for one in streamed if one["choices"]) == expected
+    assert whole["usage"]["prompt_tokens"] > 10
+
+
 def test_a_shadow_is_asked_beside_and_its_answer_goes_to_nobody(gateway: RunningServer, admin: Client) -> None:
     admin.prompts.promote(release("beside", "One: {{ query }}"))
     admin.prompts.promote(release("beside", "Two: {{ query }}"), shadow_share=1.0)

@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from neuroforge.contracts.experiments import Decoding
 from neuroforge.contracts.prompt_serving import PromptSnapshot
 from neuroforge.contracts.prompts import PromptRelease
 from neuroforge.contracts.routing import PromptTag
+from neuroforge.gateway.prompt_views import text_of
 from tests.unit.gateway.fakes import LAST, Gateway, Reply, delta
 from tests.unit.gateway.fakes_prompts import holding, release
 
@@ -259,3 +261,50 @@ async def test_a_shadow_that_cannot_be_put_is_left_out_and_counted() -> None:
     assert reply.status == 200
     assert gateway.orchestrator.routings[0].shadow is None
     assert gateway.metrics.counts["neuroforge_prompt_shadows_left_out_total"] == 1
+
+
+CHOOSING = release(("user", "Good? {{ query }}"), labels=("good", "bad"), verbalizer={"good": "A"}, version=2)
+
+
+async def test_a_prompt_with_labels_is_answered_by_the_most_probable_of_its_words() -> None:
+    habits = {"temperature": 0.2, "max_tokens": 5, "stop": ["x"], "seed": 1, "presence_penalty": 0.5}
+    gateway, reply = await asked(CHOOSING, **habits)
+    (request,), (routing,) = gateway.orchestrator.requests, gateway.orchestrator.routings
+    assert reply.status == 200, reply.body
+    assert request.labels == ("A", "bad")
+    assert request.body == {"messages": [{"role": "user", "content": "Good? why?"}]}
+    assert routing.requirements == {"chat", "label_logprobs"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("n", 2),
+        ("logprobs", True),
+        ("response_format", {"type": "json_object"}),
+        ("tools", [{"type": "function", "function": {"name": "f"}}]),
+    ],
+)
+async def test_a_label_is_no_other_kind_of_answer(field: str, value: Any) -> None:
+    status, param, message = await refused(CHOOSING, **{field: value})
+    assert (status, param) == (400, field)
+    assert message == f"prompt 'sense' version 2 answers with the most probable of its labels: leave {field!r} out"
+
+
+async def test_a_shadow_with_labels_is_answered_by_them_too() -> None:
+    gateway, _ = await asked(holding(FIRST, CHOOSING, shadow_version=2, shadow_share=1.0))
+    shadow = gateway.orchestrator.routings[0].shadow
+    assert shadow is not None
+    assert shadow.labels == ("A", "bad")
+
+
+@pytest.mark.parametrize("labels", [("good",), ("good", "good"), ("A", "good")])
+def test_labels_that_cannot_be_told_apart_are_refused(labels: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError, match="two or more, all of different words"):
+        release(("user", "{{ query }}"), labels=labels, verbalizer={"good": "A"})
+
+
+def test_the_hash_covers_labels_and_text_tells_them() -> None:
+    without = release(("user", "Good? {{ query }}"), verbalizer={"good": "A"}, version=2)
+    assert without.content_hash != CHOOSING.content_hash
+    assert "[answer: the most probable of these]\ngood, bad\n" in text_of(CHOOSING)

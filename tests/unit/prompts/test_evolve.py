@@ -131,7 +131,6 @@ class TestEnd:
         with pytest.raises(DataError, match="no items"):
             PromptEvolutionEngine.begin(EvolutionSettings(), space(), [], SEED, pool())
 
-
     def test_who_is_too_dear_for_what_is_left_is_passed_over(self) -> None:
         """Tokens for prompts of four examples, and no longer ones."""
         most = 10 * (10 + 5 * 4)

@@ -1,5 +1,6 @@
 """What a run would take."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.errors import DataError
 from neuroforge.prompts.ask import Target
 from neuroforge.prompts.plan import Contestants, plan_run, ways_of
-from neuroforge.prompts.prepare import prepare
+from neuroforge.prompts.prepare import Prepared, prepare
 
 PRICE = Price(input_usd_per_million=1.0, output_usd_per_million=10.0)
 STATS = EngineStats(slots_total=4, slots_busy=0, queued=0, ttft_s=0.2, s_per_token=0.05)
@@ -99,25 +100,41 @@ LETTERED = [
 ]
 
 
-def planned_by_labels(tells_labels: bool, **changes: Any) -> OptimizePlan:
+def planned_by_labels(
+    tells_labels: bool, given: Sequence[DatasetItem] = LETTERED, **changes: Any
+) -> tuple[OptimizePlan, Prepared]:
     config = OptimizeConfig(**{**FIELDS, "use_logprobs": True, **changes})
     contestants = Contestants(Target("m"), 4, ("m",), tells_labels=tells_labels)
-    return plan_run(config, prepare(config, LETTERED, tells_labels), contestants)
+    prepared = prepare(config, given, tells_labels)
+    return plan_run(config, prepared, contestants), prepared
 
 
 def test_a_target_that_tells_no_labels_is_asked_for_answers() -> None:
-    plan = planned_by_labels(tells_labels=False)
+    plan, prepared = planned_by_labels(tells_labels=False)
 
     assert not plan.is_by_labels
     assert plan.notes[0] == "m tells no log-probabilities of labels: replies are scored"
+    assert prepared.shared_labels == ()
 
 
-def test_that_probabilities_prove_nothing_of_served_answers_is_told_to_who_would_serve_them() -> None:
-    note, left_out = planned_by_labels(tells_labels=True).notes
+def test_labels_that_all_examples_share_are_what_is_served_by_name() -> None:
+    plan, prepared = planned_by_labels(tells_labels=True)
 
+    note, left_out = plan.notes
     assert left_out.startswith("calibration and prompts without a chat template cannot be served by name: ")
-    assert "what is served by name generates its answers" in note
-    assert planned_by_labels(tells_labels=True, promote=False).notes == ()
+    assert note == "the most probable label counts as the answer, and is the answer of what is served by name"
+    assert prepared.shared_labels == ("A", "B")
+    assert planned_by_labels(tells_labels=True, promote=False)[0].notes == ()
+
+
+def test_labels_that_differ_prove_nothing_of_served_answers_and_the_plan_says_so() -> None:
+    three = {"labels": ("A", "B", "C"), "choices": ("x", "y", "z")}
+    longer = [DatasetItem(**{**dict(one), **three, "id": f"{one.id}-3"}) for one in LETTERED[:40]]
+    questions = [DatasetItem(**{**dict(one), "query": f"{one.query}?"}) for one in longer]
+    plan, prepared = planned_by_labels(tells_labels=True, given=[*LETTERED, *questions])
+
+    assert "differ from example to example, so what is served by name generates its answers" in plan.notes[0]
+    assert (prepared.labels, prepared.shared_labels) == (("A", "B", "C"), ())
 
 
 def test_that_a_winner_could_not_be_registered_is_told_before_anything_is_asked() -> None:

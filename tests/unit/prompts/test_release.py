@@ -86,6 +86,11 @@ def test_a_runs_release_carries_decoding_models_and_evidence() -> None:
     }
 
 
+def test_what_was_proven_by_labels_answers_with_them_and_needs_no_decoding() -> None:
+    release = release_of_result(result(labels=("good", "bad")))
+    assert (release.labels, release.decoding) == (("good", "bad"), None)
+
+
 def test_what_votes_over_several_answers_is_not_served_by_name() -> None:
     program = PromptProgram(instruction="A", n_samples=5, decoding=Decoding(temperature=1.0))
     with pytest.raises(DataError, match="n_samples is 5"):
