@@ -1,8 +1,8 @@
 """Rows of the field -> mean scores, differences with intervals, and the table of docs/BENCHMARKS.md.
 
 Tasks are fixed; items are resampled within each task; seeds are repeats, so their mean is taken for each item. Only
-tasks and seeds that both methods have are compared. Peers reply; ours climbs and is tested by the labels'
-probabilities where labels are few, and is tested by its replies as well, so that both comparisons stand.
+tasks and seeds that both methods have are compared. Each is tested as it is served: peers by what the model writes,
+ours by the most probable label where a task has labels.
 """
 
 from collections.abc import Sequence
@@ -30,10 +30,9 @@ def figures_of(rows: Sequence[Row]) -> list[Figure]:
         n_tasks = len({one.task for one in theirs})
         name = f"{method}: mean test score, {n_tasks} tasks, {len(theirs)} runs"
         figures.append(Figure(name, _mean_of_tasks(theirs), ""))
-    for ours in (OURS, replied(OURS)):
-        for method in methods:
-            if method in _compared(ours, methods):
-                figures += _against(rows, ours, method)
+    for method in methods:
+        if method not in (OURS, *map(replied, BY_REPLIES)):
+            figures += _against(rows, method)
     for task, differences in paired(rows, OURS, SEED).items():
         mean, low, high = interval([differences])
         name = f"{task}: {OURS} less {SEED}"
@@ -42,20 +41,13 @@ def figures_of(rows: Sequence[Row]) -> list[Figure]:
     return figures
 
 
-def _compared(ours: str, methods: Sequence[str]) -> list[str]:
-    """Ours by labels is set against every method as it is; ours by replies against those that reply."""
-    if ours == OURS:
-        return [one for one in methods if one not in (OURS, *map(replied, BY_REPLIES))]
-    return [one for one in methods if one not in (OURS, ours, *FIRST)]
-
-
-def _against(rows: Sequence[Row], ours: str, method: str) -> list[Figure]:
-    pairs = paired(rows, ours, method)
+def _against(rows: Sequence[Row], method: str) -> list[Figure]:
+    pairs = paired(rows, OURS, method)
     if not pairs:
         return []
     mean, low, high = interval(list(pairs.values()))
-    name, lower = f"{ours} less {method}, mean of {len(pairs)} tasks", "    95 % interval, lower end"
-    if ours == OURS and method in FIRST:
+    name, lower = f"{OURS} less {method}, mean of {len(pairs)} tasks", "    95 % interval, lower end"
+    if method in FIRST:
         return [Figure(name, mean, ""), above(lower, low, 0.0), Figure("    upper end", high, "")]
     return [above(name, mean, 0.0), Figure(lower, low, ""), Figure("    upper end", high, "")]
 

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-BY_REPLIES = ("seed prompt", "NeuroForge")
-"""Methods of ours whose programs are tested a second time, by what the model writes: peers are tested so only."""
+BY_REPLIES = ("seed prompt",)
+"""Methods of ours whose programs are tested a second time, by what the model writes: as peers are. The optimiser's are
+served with labels where a task has some, so that is how they are tested."""
 
 
 def replied(method: str) -> str:

@@ -57,10 +57,10 @@ def test_a_row_that_is_there_is_not_missing() -> None:
     assert list(missing(rows, ["sentiment"], Wanted(methods=("GEPA",)))) == [("sentiment", "GEPA", 1)]
 
 
-def test_a_program_of_ours_that_was_not_tested_by_replies_is_missing() -> None:
-    rows = [row("NeuroForge", "1", "mmlu", seed) for seed in SEEDS]
-    rows += [row(replied("NeuroForge"), "1", "mmlu", seed) for seed in (0, 1)]
-    assert list(missing(rows, ["mmlu"], Wanted(methods=("NeuroForge",)))) == [("mmlu", "NeuroForge", 2)]
+def test_a_seed_that_was_not_tested_by_replies_is_missing() -> None:
+    rows = [row("seed prompt", "1", "mmlu", seed) for seed in SEEDS]
+    rows += [row(replied("seed prompt"), "1", "mmlu", seed) for seed in (0, 1)]
+    assert list(missing(rows, ["mmlu"], Wanted(methods=("seed prompt",)))) == [("mmlu", "seed prompt", 2)]
 
 
 def test_the_purse_ends_before_the_call_too_many() -> None:
@@ -127,8 +127,8 @@ def test_the_first_three_must_be_left_behind_for_sure_and_peers_on_average() -> 
     assert held == {"95 % interval, lower end": False, "NeuroForge less GEPA, mean of 1 tasks": True}
 
 
-def test_ours_by_replies_is_set_against_methods_that_reply() -> None:
-    rows = [row(method, "10") for method in ("NeuroForge", replied("NeuroForge"), "random search", "GEPA")]
+def test_the_seed_by_replies_is_told_and_not_compared() -> None:
+    rows = [row(method, "10") for method in ("NeuroForge", replied("seed prompt"))]
     names = [one.name for one in figures_of(rows)]
-    assert f"{replied('NeuroForge')} less GEPA, mean of 1 tasks" in names
-    assert f"{replied('NeuroForge')} less random search, mean of 1 tasks" not in names
+    assert f"{replied('seed prompt')}: mean test score, 1 tasks, 1 runs" in names
+    assert not [one for one in names if "less" in one]
