@@ -37,8 +37,8 @@ class OptimizeConfig(Contract):
     """Calls bound search and selection, the test comes on top; tokens, money and time bound the whole run."""
     n_generations: int | None = Field(default=None, ge=1)
     population: int = Field(default=12, ge=2, le=256)
-    block_size: int = Field(default=10, ge=1)
-    """Items of one step of the race."""
+    block_size: int | None = Field(default=None, ge=1)
+    """Items of one step of the race; None = 10, and fewer where `evolution` has less than 1,000 calls."""
     split: tuple[float, float, float] = (0.5, 0.25, 0.25)
     """Shares of the items for search, selection and the untouched test."""
     proposers: tuple[str, ...] | None = None

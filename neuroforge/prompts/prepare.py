@@ -20,6 +20,9 @@ FEWEST_ITEMS = {"search": 5, "selection": 5, "test": 10}
 """With fewer nothing could be shown, whatever the prompt."""
 MAX_NAMED = 5
 """Pairs that a message names."""
+SMALLEST_BLOCK, LARGEST_BLOCK = 2, 10
+CALLS_AN_ITEM = 100
+"""Of the budget, for each item of a block: few calls are better spent on more prompts (docs/decisions/162)."""
 LONGEST_QUESTION = 1500
 """Characters of an item that is shown as an example."""
 
@@ -85,12 +88,21 @@ def prepare(config: OptimizeConfig, items: Sequence[DatasetItem], tells_labels: 
     answers = labels_of(items)
     search = _in_order(splits["search"], answers, config.seed)
     ids = [item.id for item in search]
-    size = min(config.block_size, len(ids))
+    size = min(_block_size(config), len(ids))
     blocks = tuple(tuple(ids[start : start + size]) for start in range(0, len(ids) - size + 1, size))
     _check_verbalizer(seed, items)
     labels = answers if config.use_logprobs and tells_labels else ()
     pool = _examples((*search, *splits["selection"]))
     return Prepared(seed, splits, blocks, pool, labels, answers, data_sha256)
+
+
+def _block_size(config: OptimizeConfig) -> int:
+    if config.block_size is not None:
+        return config.block_size
+    max_calls = config.budget.max_calls
+    if max_calls is None or config.strategy != "evolution":
+        return LARGEST_BLOCK
+    return min(LARGEST_BLOCK, max(SMALLEST_BLOCK, max_calls // CALLS_AN_ITEM))
 
 
 def _in_order(items: Sequence[DatasetItem], answers: tuple[str, ...], seed: int) -> tuple[DatasetItem, ...]:

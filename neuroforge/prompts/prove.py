@@ -20,8 +20,9 @@ from neuroforge.prompts.program import program_id
 from neuroforge.prompts.promote import Verdict, judge_winner
 from neuroforge.prompts.purse import N_FINALISTS
 
-_LIKELY_BETTER = 0.8
-"""Probability of being better at which the seed gives way to a finalist. A guess: about one standard deviation."""
+_LIKELY_BETTER = 2 / 3
+"""Probability of being better at which the seed gives way to a finalist: twice as likely better as worse. The proof on
+fresh items comes after it, and never for a finalist that was kept back here."""
 
 
 async def select_winner(engine: PromptEvolutionEngine, evaluator: Evaluator, prepared: Prepared) -> PromptCandidate:

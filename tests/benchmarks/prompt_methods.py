@@ -34,7 +34,7 @@ from tests.benchmarks.prompt_model import LocalModel
 from tests.benchmarks.prompt_tasks import PromptTask
 
 N_CALLS = 200
-MAX_DEMONSTRATIONS, BLOCK = 8, 4
+MAX_DEMONSTRATIONS = 8
 N_RANDOM_ITEMS = 8
 """Items on which random search tries each of its programs: 25 programs."""
 SPLIT = (0.7, 0.13, 0.17)
@@ -120,7 +120,6 @@ async def optimise(bench: Bench, seed: int) -> Found:
         prompt=bench.task.prompt,
         budget=Budget(max_calls=N_CALLS - N_PROOF_CALLS),
         split=SPLIT,
-        block_size=BLOCK,
         max_demonstrations=MAX_DEMONSTRATIONS,
         proposers=(),
         seed=seed,

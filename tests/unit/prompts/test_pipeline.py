@@ -234,6 +234,22 @@ async def test_rows_on_which_the_metric_raises_are_errors_and_the_run_goes_on(tm
     assert "answers of the search have no score: " in found.warnings[0]
 
 
+@pytest.mark.parametrize(("use_logprobs", "labels"), [(True, ("bad", "good")), (False, ())])
+async def test_a_result_names_the_labels_by_whose_probabilities_it_was_proven(
+    tmp_path: Path, use_logprobs: bool, labels: tuple[str, ...]
+) -> None:
+    labelled = [
+        DatasetItem(**{**dict(item), "references": (("good", "bad")[number % 2],)})
+        for number, item in enumerate(items())
+    ]
+    wanted = config(use_logprobs=use_logprobs, analyse=False, budget=Budget(max_calls=250))
+
+    found = await core(FakeModels()).optimize_prompt(wanted, labelled, tmp_path)
+
+    assert found.labels == labels
+    assert found.plan.is_by_labels is use_logprobs
+
+
 async def test_labels_that_the_model_never_says_are_told(tmp_path: Path) -> None:
     told: list[OptimizeProgress] = []
     labelled = [
