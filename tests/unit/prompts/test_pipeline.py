@@ -59,8 +59,8 @@ def items(n: int = 120) -> list[DatasetItem]:
 
 
 def config(**changes: Any) -> OptimizeConfig:
-    fields: dict[str, Any] = {"name": "t", "prompt": SEED, "budget": Budget(max_calls=900), "use_logprobs": False}
-    return OptimizeConfig(**(fields | changes))
+    fields: dict[str, Any] = {"name": "t", "prompt": SEED, "budget": Budget(max_calls=900), "block_size": 10}
+    return OptimizeConfig(**(fields | {"use_logprobs": False} | changes))
 
 
 async def no_wait(_seconds: float) -> None:

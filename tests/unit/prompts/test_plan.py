@@ -19,7 +19,7 @@ PRICE = Price(input_usd_per_million=1.0, output_usd_per_million=10.0)
 STATS = EngineStats(slots_total=4, slots_busy=0, queued=0, ttft_s=0.2, s_per_token=0.05)
 
 
-FIELDS: dict[str, Any] = {"name": "t", "prompt": "Do it.\n\n{{ query }}", "use_logprobs": False}
+FIELDS: dict[str, Any] = {"name": "t", "prompt": "Do it.\n\n{{ query }}", "use_logprobs": False, "block_size": 10}
 ITEMS = [
     DatasetItem(id=f"i{k}", dataset="d", query=f"question {k}", scorer="exact", references=(f"a{k}",), max_tokens=8)
     for k in range(80)

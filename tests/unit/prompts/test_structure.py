@@ -199,7 +199,13 @@ def test_a_candidate_of_a_round_sees_the_items_of_that_round() -> None:
 
 
 async def test_a_domain_and_a_model_are_all_that_it_takes(tmp_path: Path) -> None:
-    config = OptimizeConfig(name="t", prompt="Do it.\n\n{{ query }}", use_logprobs=False, budget=Budget(max_calls=700))
+    config = OptimizeConfig(
+        name="t",
+        prompt="Do it.\n\n{{ query }}",
+        use_logprobs=False,
+        budget=Budget(max_calls=700),
+        block_size=10,
+    )
     prepared = prepare(config, items(80))
     nas = PromptNAS(StructureSettings(max_calls=400, strategy="regularized_evolution"), space(), prepared)
 
