@@ -140,7 +140,7 @@ def test_ray_job_submit_optimises_on_a_real_model(gateway: RunningServer, tmp_pa
     result = OptimizationResult.model_validate_json((out / RESULT).read_text())
     assert result.scores["search"] is not None
     (log,) = out.glob("results-*.jsonl")
-    assert len(log.read_text().splitlines()) >= 50, "the answers came through a worker of Tune"
+    assert len(log.read_text().splitlines()) >= 4 * 5, "the first generation came through a worker of Tune"
 
 
 def kill_amid(run: "subprocess.Popen[str]", engine: CountingEngine, n_calls: int) -> bool:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from neuroforge.client import Client
 from neuroforge.contracts.optimize import OptimizeConfig
 from neuroforge.experiments import Experiment, load_prompt_dataset
@@ -36,6 +38,7 @@ def stop_in_the_middle(server: RunningServer) -> tuple[str, str, int]:
         return started.id, waiting.id, n_done(client, started.id)
 
 
+@pytest.mark.timeout(900)  # two servers start, one after the other: 2 minutes on an idle machine
 def test_a_restart_interrupts_and_a_resume_asks_only_what_is_open(
     tmp_path: Path, shared_home: Path, smollm2_path: Path, potion_path: Path
 ) -> None:
