@@ -23,18 +23,15 @@ async def complete(engine: EngineClient, endpoint: ModelEndpoint, request: Engin
     return {**_head(endpoint, request, "chat.completion"), "choices": [choice], "usage": usage}
 
 
-async def stream(
+def stream(engine: EngineClient, endpoint: ModelEndpoint, request: EngineRequest) -> AsyncGenerator[JsonObject, None]:
+    """As EngineClient.stream, of any request; a label comes whole."""
+    # Chunks of what a model writes pass through no generator more.
+    return _stream_label(engine, endpoint, request) if request.labels else engine.stream(endpoint, request)
+
+
+async def _stream_label(
     engine: EngineClient, endpoint: ModelEndpoint, request: EngineRequest
 ) -> AsyncGenerator[JsonObject, None]:
-    """As EngineClient.stream, of any request; a label comes whole."""
-    if not request.labels:
-        chunks = engine.stream(endpoint, request)
-        try:
-            async for chunk in chunks:
-                yield chunk
-        finally:
-            await chunks.aclose()
-        return
     label, usage = await _choose(engine, endpoint, request)
     head = _head(endpoint, request, "chat.completion.chunk")
     for delta, reason in (({"role": "assistant", "content": label}, None), ({}, "stop")):
