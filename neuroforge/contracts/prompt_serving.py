@@ -80,8 +80,7 @@ class PromptDiff(Contract):
 
 
 def content_hash_of(release: PromptRelease) -> str:
-    """Return the SHA-256 of what is served: messages, examples, labels and words for them, variables and
-    decoding.
+    """Return the SHA-256 of what is served: messages, examples, labels and words for them, variables and decoding.
 
     Without defaults, so that a field which a later version knows does not change it.
     """

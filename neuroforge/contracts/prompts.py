@@ -1,6 +1,7 @@
 """Prompts as programs (PromptProgram), on trial (PromptCandidate, Evaluation), and as served (PromptRelease)."""
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -157,6 +158,11 @@ class Evaluation(Contract):
         return self
 
 
+def words_of(verbalizer: Mapping[str, str], labels: Sequence[str]) -> tuple[str, ...]:
+    """Return a prompt's words for the labels."""
+    return tuple(verbalizer.get(label, label) for label in labels)
+
+
 class PromptMessage(Contract):
     """One message of a release; its content is a template."""
 
@@ -231,7 +237,7 @@ class PromptRelease(Contract):
     @property
     def label_words(self) -> tuple[str, ...]:
         """What is scored for each label."""
-        return tuple(self.verbalizer.get(label, label) for label in self.labels)
+        return words_of(self.verbalizer, self.labels)
 
 
 PromptState = Literal["stored", "shadow", "live", "superseded", "rolled_back"]

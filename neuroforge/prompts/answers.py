@@ -1,16 +1,10 @@
-"""What a model said -> labels for a program's words, the answer that most gave, shares."""
+"""What a model said -> the answer that most gave, shares."""
 
 import math
 from collections import Counter
 from collections.abc import Sequence
 
-from neuroforge.contracts.prompts import PromptProgram
 from neuroforge.contracts.scores import Score
-
-
-def words_of(program: PromptProgram, labels: Sequence[str]) -> tuple[str, ...]:
-    """Return the program's words for the labels."""
-    return tuple(program.verbalizer.get(one, one) for one in labels)
 
 
 def vote(scores: Sequence[Score]) -> int:

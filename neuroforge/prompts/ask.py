@@ -13,12 +13,12 @@ from neuroforge.contracts.chat import LabelLogprobs
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.models import Price
 from neuroforge.contracts.ports import Clock
-from neuroforge.contracts.prompts import PromptProgram
+from neuroforge.contracts.prompts import PromptProgram, words_of
 from neuroforge.contracts.routing import AS_NAMED
 from neuroforge.contracts.scores import Score
 from neuroforge.datasets.words import label_of
 from neuroforge.errors import NeuroForgeError
-from neuroforge.prompts.answers import softmax, vote, words_of
+from neuroforge.prompts.answers import softmax, vote
 from neuroforge.prompts.render import Prompt, bare_prompt_of, prompt_of
 
 T = TypeVar("T")
@@ -105,7 +105,7 @@ class ItemAsker:
                 "messages": prompt_of(program, item),
                 "parameters": parameters_of(program, item),
                 "n_samples": program.n_samples,
-                "labels": words_of(program, labels),
+                "labels": words_of(program.verbalizer, labels),
                 "calibrate": program.calibrate if labels else False,
                 "references": item.references,
             }
@@ -116,7 +116,7 @@ class ItemAsker:
         labels = self._labels(item)
         if not program.calibrate or not labels:
             return None
-        return self._hash({"messages": self._bare(program, item), "words": words_of(program, labels)})
+        return self._hash({"messages": self._bare(program, item), "words": words_of(program.verbalizer, labels)})
 
     async def ask(self, program: PromptProgram, item: DatasetItem, bare: ItemResult | None = None) -> ItemResult:
         """Return the result; a call that failed for good is a result without a score.
@@ -136,7 +136,9 @@ class ItemAsker:
         """Return the labels' log-probabilities without a question, as `logprobs`."""
 
         async def told() -> dict[str, Any]:
-            found = await self._label_logprobs(self._bare(program, item), words_of(program, self._labels(item)))
+            found = await self._label_logprobs(
+                self._bare(program, item), words_of(program.verbalizer, self._labels(item))
+            )
             logprobs = tuple(one.logprob for one in found.scores)
             return {"logprobs": logprobs, "n_calls": 1, "n_prompt_tokens": found.n_prompt_tokens}
 
@@ -171,7 +173,7 @@ class ItemAsker:
     ) -> dict[str, Any]:
         if bare is not None and bare.is_failed:
             return {"reason": bare.reason, "is_failed": True}
-        found = await self._label_logprobs(prompt_of(program, item), words_of(program, labels))
+        found = await self._label_logprobs(prompt_of(program, item), words_of(program.verbalizer, labels))
         logprobs = [one.logprob for one in found.scores]
         if bare is not None:
             logprobs = [one - without for one, without in zip(logprobs, bare.logprobs, strict=True)]

@@ -157,27 +157,24 @@ class PromptEvolutionEngine:
             for one in state.cohort
             if not self._standing.has_seen(one, state.block)
         ]
-        n_open, limit = len(trials), None
-        while trials:
-            afforded = self._purse.afford(trials, state)
+        limit = None
+        for place in range(len(trials)):  # who is too dear for what is left is passed over: a cheaper one may fit
+            afforded = self._purse.afford(trials[place:], state)
             if afforded.n_trials:
-                self._pass_over(n_open - len(trials))
-                return tuple(trials[: afforded.n_trials])
+                self._leave_out(trials[:place])
+                return tuple(trials[place : place + afforded.n_trials])
             limit = afforded.limit
-            trials = trials[1:]  # too dear for what is left; a cheaper one may fit
         if limit is not None:
-            self._pass_over(n_open)
+            self._leave_out(trials)
             seed = Trial(state.candidates[0], state.block, self._blocks[state.block])
             if not self._state.cohort or not self._purse.afford([seed], state).n_trials:
                 self.end(f"the budget of {limit} is used up")
         return ()
 
-    def _pass_over(self, n: int) -> None:
-        """Leave the first n of those who have not been asked out of the race."""
-        if n:
-            state = self._state
-            waiting = [one for one in state.cohort if not self._standing.has_seen(one, state.block)]
-            self._change(cohort=tuple(one for one in state.cohort if one not in waiting[:n]))
+    def _leave_out(self, trials: Sequence[Trial]) -> None:
+        """Of the race."""
+        ids = {one.candidate.id for one in trials}
+        self._change(cohort=tuple(one for one in self._state.cohort if one not in ids))
 
     def _step(self) -> None:
         match self._state.phase:

@@ -114,7 +114,7 @@ def _notes(config: OptimizeConfig, prepared: Prepared, contestants: Contestants,
         yield f"{contestants.target.model_id} tells no log-probabilities of labels: replies are scored"
     if not config.promote:
         return
-    if prepared.labels and prepared.shared_labels:
+    if prepared.shared_labels:
         yield "the most probable label counts as the answer, and is the answer of what is served by name"
     elif prepared.labels:
         yield (

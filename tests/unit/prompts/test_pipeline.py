@@ -58,6 +58,12 @@ def items(n: int = 120) -> list[DatasetItem]:
     ]
 
 
+def labelled() -> list[DatasetItem]:
+    """Every other one is good."""
+    answers = ("good", "bad")
+    return [DatasetItem(**{**dict(item), "references": (answers[number % 2],)}) for number, item in enumerate(items())]
+
+
 def config(**changes: Any) -> OptimizeConfig:
     fields: dict[str, Any] = {"name": "t", "prompt": SEED, "budget": Budget(max_calls=900), "block_size": 10}
     return OptimizeConfig(**(fields | {"use_logprobs": False} | changes))
@@ -238,13 +244,9 @@ async def test_rows_on_which_the_metric_raises_are_errors_and_the_run_goes_on(tm
 async def test_a_result_names_the_labels_by_whose_probabilities_it_was_proven(
     tmp_path: Path, use_logprobs: bool, labels: tuple[str, ...]
 ) -> None:
-    labelled = [
-        DatasetItem(**{**dict(item), "references": (("good", "bad")[number % 2],)})
-        for number, item in enumerate(items())
-    ]
     wanted = config(use_logprobs=use_logprobs, analyse=False, budget=Budget(max_calls=250))
 
-    found = await core(FakeModels()).optimize_prompt(wanted, labelled, tmp_path)
+    found = await core(FakeModels()).optimize_prompt(wanted, labelled(), tmp_path)
 
     assert found.labels == labels
     assert found.plan.is_by_labels is use_logprobs
@@ -252,13 +254,9 @@ async def test_a_result_names_the_labels_by_whose_probabilities_it_was_proven(
 
 async def test_labels_that_the_model_never_says_are_told(tmp_path: Path) -> None:
     told: list[OptimizeProgress] = []
-    labelled = [
-        DatasetItem(**{**dict(item), "references": (("good", "bad")[number % 2],)})
-        for number, item in enumerate(items())
-    ]
     models = FakeModels(answer=lambda _prompt: "I feel fine")
 
-    found = await core(models, on_progress=told.append).optimize_prompt(config(), labelled, tmp_path)
+    found = await core(models, on_progress=told.append).optimize_prompt(config(), labelled(), tmp_path)
 
     assert "answered none of 10 questions with one of the labels (bad, good)" in found.warnings[0]
     first = next(one for one in told if one.warnings)
