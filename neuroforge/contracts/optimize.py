@@ -53,7 +53,8 @@ class OptimizeConfig(Contract):
     """Chance of promoting a prompt that is no better, over all tests of this prompt on the same items: the first must
     pass its half, the n-th its n (n + 1)-th part."""
     patience: int = Field(default=4, ge=1)
-    """Generations in which the best stays the same, after which the search ends."""
+    """Generations in which the best stays the same, after which the search ends; where a generation asks fewer than
+    ten items, as many more as ask as many."""
     min_gain: float = Field(default=0.001, ge=0, le=1)
     """What 100 more calls must be expected to gain in score; where they are not, the search ends."""
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
@@ -139,6 +140,9 @@ class OptimizationResult(Contract):
     original: PromptProgram
     optimized: PromptProgram
     """The original itself where nothing better was shown."""
+    tested: PromptProgram | None = None
+    """The winner as it was put to the test, proven or not: what chooses the nearest examples chooses among those of
+    all splits. None = nothing was measured."""
     text: str
     """The optimised prompt as plain text."""
     is_promoted: bool

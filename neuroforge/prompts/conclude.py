@@ -33,6 +33,8 @@ class Searched:
     engine: PromptEvolutionEngine
     evaluator: Evaluator
     winner: PromptCandidate
+    final: PromptProgram
+    """The winner as it was tested."""
     verdict: Verdict
     workspace: Workspace
     warnings: tuple[str, ...]
@@ -45,7 +47,7 @@ def conclude(
 ) -> OptimizationResult:
     """Return the result of a run that measured."""
     engine, winner, verdict = searched.engine, searched.winner, searched.verdict
-    optimized = winner.program if verdict.is_promoted else prepared.seed
+    optimized = searched.final if verdict.is_promoted else prepared.seed
     scores = _scores(engine, winner, verdict)
     return OptimizationResult(
         id=run_id(config),
@@ -63,6 +65,7 @@ def conclude(
         scores=scores,
         search_test_gap=scores["search"] - scores["optimized"] if {"search", "optimized"} <= set(scores) else None,
         plan=plan,
+        tested=searched.final,
         template=searched.template,
         assessments=_assess(config, prepared, searched),
         findings=suggestions.findings,
@@ -115,18 +118,18 @@ def _assess(config: OptimizeConfig, prepared: Prepared, searched: Searched) -> d
     assessor = PromptQualityAssessor(_kind(prepared), searched.workspace.earlier.rows)
     rng, evaluator = np.random.default_rng(config.seed), searched.evaluator
 
-    def measured(program: PromptProgram) -> Estimate | None:
-        for split in ("test", "selection"):
+    def measured(selected: PromptProgram, tested: PromptProgram) -> Estimate | None:
+        for program, split in ((tested, "test"), (selected, "selection")):
             found = [evaluator.log.find(evaluator.asker.key(program, item)) for item in prepared.splits[split]]
             if scores := [one.score for one in found if one is not None and one.score is not None]:
                 return estimate(scores, rng)
         return None
 
-    seed, winner = prepared.seed, searched.winner.program
-    told = {"original": assessor.score(seed, measured(seed))}
-    if winner != seed:
-        told["winner"] = assessor.score(winner, measured(winner))
-        told["improvement"] = assessor.score_improvement(seed, winner, searched.verdict.improvement)
+    seed, final = prepared.seed, searched.final
+    told = {"original": assessor.score(seed, measured(seed, seed))}
+    if final != seed:
+        told["winner"] = assessor.score(final, measured(searched.winner.program, final))
+        told["improvement"] = assessor.score_improvement(seed, final, searched.verdict.improvement)
     return told
 
 

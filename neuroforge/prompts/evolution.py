@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from neuroforge.contracts.optimize import OptimizeConfig, PromptTemplate
-from neuroforge.contracts.prompts import PromptCandidate
+from neuroforge.contracts.prompts import PromptCandidate, PromptProgram
 from neuroforge.errors import DataError
 from neuroforge.prompts.directory import STATE
 from neuroforge.prompts.evaluate import Evaluator
@@ -17,7 +17,7 @@ from neuroforge.prompts.evolve import PromptEvolutionEngine
 from neuroforge.prompts.improve import Failure, Proposer
 from neuroforge.prompts.label_check import check_labels
 from neuroforge.prompts.plan import make_purse, ways_of
-from neuroforge.prompts.prepare import Prepared
+from neuroforge.prompts.prepare import LARGEST_BLOCK, Prepared
 from neuroforge.prompts.progress import ProgressTeller
 from neuroforge.prompts.purse import N_FINALISTS
 from neuroforge.prompts.search import SearchDriver
@@ -84,10 +84,10 @@ class Evolution:
             self.engine.end(TIME_IS_UP)
             write_whole(path, self.engine.state.model_dump_json().encode())
 
-    def template(self, winner: PromptCandidate) -> PromptTemplate | None:
-        """Return what the winner's parts are worth; None where structures were not searched."""
+    def template(self, winner: PromptCandidate, final: PromptProgram) -> PromptTemplate | None:
+        """Return what the winner's parts are worth; None where structures were not searched. `final`: as tested."""
         engine = self.engine
-        return engine.template(self._space.kind, winner) if isinstance(engine, StructureEngine) else None
+        return engine.template(self._space.kind, winner, final) if isinstance(engine, StructureEngine) else None
 
     def _make_engine(self, suggestions: Suggestions) -> PromptEvolutionEngine:
         config, prepared = self._config, self._prepared
@@ -97,7 +97,7 @@ class Evolution:
             max_demonstrations=config.max_demonstrations,
             purse=purse,
             max_generations=config.n_generations,
-            patience=config.patience,
+            patience=config.patience * -(-LARGEST_BLOCK // len(prepared.blocks[0])),
             min_gain=config.min_gain,
             has_proposers=self._has_writers,
             seed=config.seed,

@@ -31,7 +31,7 @@ class Leaks:
     """What was found."""
 
     test_ids: frozenset[str]
-    """Test items that a prompt shows, or nearly: they can prove nothing."""
+    """Test items that a prompt may show to themselves, or nearly: they can prove nothing."""
     warnings: tuple[str, ...]
 
 
@@ -69,11 +69,18 @@ def find_leaks(
     return Leaks(frozenset(shown), tuple(warnings))
 
 
+def find_repeated(items: Sequence[DatasetItem]) -> frozenset[str]:
+    """Return the ids of those that nearly repeat another of them."""
+    asked = [(item.id, item.query) for item in items]
+    return frozenset(_find_twins(asked, asked))
+
+
 def _shown_items(program: PromptProgram, test: Sequence[DatasetItem]) -> Iterable[str]:
-    """Ids of test items among the demonstrations."""
-    test_ids = {item.id for item in test}
-    yield from (one.item_id for one in program.demonstrations if one.item_id in test_ids)
-    shown = [(str(number), one.question) for number, one in enumerate(program.demonstrations)]
+    """Ids of test items among the demonstrations; where each question chooses its own, no item is shown itself."""
+    if program.n_nearest is None:
+        test_ids = {item.id for item in test}
+        yield from (one.item_id for one in program.demonstrations if one.item_id in test_ids)
+    shown = [(one.item_id or f"\0{number}", one.question) for number, one in enumerate(program.demonstrations)]
     yield from _find_twins(shown, [(item.id, item.query) for item in test])
 
 
@@ -83,7 +90,7 @@ def _near_duplicates(seen: Sequence[DatasetItem], test: Sequence[DatasetItem]) -
 
 
 def _find_twins(ones: Sequence[tuple[str, str]], others: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Id of each of the others that repeats one of the first -> that one's id; by the runs that they share."""
+    """Id of each of the others that repeats one of the first, not itself -> that one's; by the runs that they share."""
     by_run: dict[Words, list[int]] = defaultdict(list)
     runs, numbers = [], []
     for place, (_, text) in enumerate(ones):
@@ -99,7 +106,7 @@ def _find_twins(ones: Sequence[tuple[str, str]], others: Sequence[tuple[str, str
         shared = Counter(place for run in mine for place in by_run.get(run, ()))
         for place, n_shared in shared.most_common():
             is_alike = n_shared >= ALIKE * (len(mine) + len(runs[place]) - n_shared)
-            if is_alike and numbers[place] == my_numbers:
+            if is_alike and numbers[place] == my_numbers and ones[place][0] != name:
                 found[name] = ones[place][0]
                 break
     return found

@@ -22,7 +22,7 @@ from neuroforge.prompts.in_time import Deadline, Proving, suggest_in_time
 from neuroforge.prompts.plan import Contestants, plan_run
 from neuroforge.prompts.prepare import Prepared, prepare
 from neuroforge.prompts.progress import ProgressTeller
-from neuroforge.prompts.prove import tell_level
+from neuroforge.prompts.prove import final_program, tell_level
 from neuroforge.prompts.reporting.view import Finished
 from neuroforge.prompts.search import SearchDriver, search
 from neuroforge.prompts.suggest import Suggestions
@@ -107,7 +107,7 @@ class PromptEngineeringCore:
         searched = await self._search(config, prepared, suggestions, workspace, teller)
         result = conclude(config, prepared, plan, suggestions, searched)
         state = searched.engine.state
-        measured = list_measured(state, searched.winner.id, searched.evaluator, prepared)
+        measured = list_measured(state, searched.winner.id, searched.final, searched.evaluator, prepared)
         finished = Finished(config, result, state, measured, prepared.by_id)
         result = await deliver(finished, before, workspace.directory, self.outlets)
         teller.enter("done")
@@ -132,12 +132,14 @@ class PromptEngineeringCore:
         deadline = Deadline(config.budget.max_duration, workspace.watch)
         proving = Proving(config, prepared, self._attempts(workspace.directory), deadline)
         winner, verdict = await proving.prove(evolution.engine, evaluator, teller.enter)
+        final = final_program(winner.program, prepared)
         return Searched(
             evolution.engine,
             evaluator,
             winner,
+            final,
             verdict,
             workspace,
             tuple(teller.warnings),
-            evolution.template(winner),
+            evolution.template(winner, final),
         )

@@ -8,8 +8,9 @@ from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.optimize import OptimizeConfig
 from neuroforge.contracts.prompts import Demonstration, PromptProgram
 from neuroforge.datasets.sample import interleave, sample_stratified
-from neuroforge.datasets.split import make_splits
+from neuroforge.datasets.split import find_families, make_splits
 from neuroforge.errors import DataError
+from neuroforge.prompts.leaks import find_repeated
 from neuroforge.prompts.program import program_of_text
 from neuroforge.prompts.provenance import hash_items
 from neuroforge.prompts.render import render_program
@@ -36,6 +37,8 @@ class Prepared:
     blocks: tuple[tuple[str, ...], ...]
     pool: tuple[Demonstration, ...]
     """Of search and selection: no item is shown itself, so showing it to others tells nothing of its own score."""
+    fresh: tuple[Demonstration, ...]
+    """Of the test, for the winner to choose among as well: the search never shows them (docs/decisions/168)."""
     labels: tuple[str, ...]
     """Whose probabilities are climbed; empty = replies are scored."""
     answers: tuple[str, ...]
@@ -93,7 +96,8 @@ def prepare(config: OptimizeConfig, items: Sequence[DatasetItem], tells_labels: 
     _check_verbalizer(seed, items)
     labels = answers if config.use_logprobs and tells_labels else ()
     pool = _examples((*search, *splits["selection"]))
-    return Prepared(seed, splits, blocks, pool, labels, answers, data_sha256)
+    fresh = _examples(_without_kin(splits["test"]))
+    return Prepared(seed, splits, blocks, pool, fresh, labels, answers, data_sha256)
 
 
 def _block_size(config: OptimizeConfig) -> int:
@@ -166,6 +170,21 @@ def _check_verbalizer(seed: PromptProgram, items: Sequence[DatasetItem]) -> None
     words = Counter(seed.verbalizer.values())
     if double := next((word for word, n in words.items() if n > 1), None):
         raise DataError(f"verbalizer gives two labels the same word, {double!r}")
+
+
+def _without_kin(test: Sequence[DatasetItem]) -> tuple[DatasetItem, ...]:
+    """Items that resemble no other of them: shown to one that they resemble they would make it easier than fresh ones.
+
+    Those of one group stay, since no item is shown its group.
+    """
+    alone = {
+        item.id
+        for family in find_families(test)
+        if len(family) == 1 or len({item.group or item.id for item in family}) == 1
+        for item in family
+    }
+    alone -= find_repeated(test)
+    return tuple(item for item in test if item.id in alone)
 
 
 def _examples(items: Sequence[DatasetItem]) -> tuple[Demonstration, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.optimize import OptimizeConfig
-from neuroforge.contracts.prompts import PromptCandidate
+from neuroforge.contracts.prompts import PromptCandidate, PromptProgram
 from neuroforge.datasets.split import find_families
 from neuroforge.prompts.ask import ItemResult
 from neuroforge.prompts.attempts import Attempts, Level, question_of
@@ -19,6 +19,7 @@ from neuroforge.prompts.prepare import Prepared
 from neuroforge.prompts.program import program_id
 from neuroforge.prompts.promote import Verdict, judge_winner
 from neuroforge.prompts.purse import N_FINALISTS
+from neuroforge.prompts.slots import MOST_POOLED
 
 _LIKELY_BETTER = 2 / 3
 """Probability of being better at which the seed gives way to a finalist: twice as likely better as worse. The proof on
@@ -44,6 +45,21 @@ async def select_winner(engine: PromptEvolutionEngine, evaluator: Evaluator, pre
     return engine.state.candidate(best)
 
 
+def final_program(winner: PromptProgram, prepared: Prepared) -> PromptProgram:
+    """Return the winner as it is tested and served: the nearest examples are chosen among the test's as well.
+
+    What chooses none stays as it is, and so does the seed, with whatever it chooses among. The search never saw these
+    examples, and no item is shown itself: the test leaves one out, as fresh questions leave out none (Stone, 1974,
+    "Cross-validatory choice and assessment of statistical predictions").
+    """
+    if winner.n_nearest is None or prepared.seed.n_nearest is not None:
+        return winner
+    known = {one.question for one in winner.demonstrations}
+    more = [one for one in prepared.fresh if one.question not in known]
+    shown = (*winner.demonstrations, *more)[: max(MOST_POOLED, len(winner.demonstrations))]
+    return PromptProgram(**{**dict(winner), "demonstrations": shown})
+
+
 async def prove_winner(
     config: OptimizeConfig, winner: PromptCandidate, evaluator: Evaluator, prepared: Prepared, attempts: Attempts
 ) -> Verdict:
@@ -53,7 +69,8 @@ async def prove_winner(
         DataError, ConflictError, DiskFull, StorageError: As `Attempts.take`.
     """
     splits, test = prepared.splits, prepared.splits["test"]
-    leaks = find_leaks((winner.program, prepared.seed), test, splits["search"], splits["selection"])
+    final = final_program(winner.program, prepared)
+    leaks = find_leaks((final, prepared.seed), test, splits["search"], splits["selection"])
     if winner.id == program_id(prepared.seed):
         return Verdict(
             is_promoted=False,
@@ -64,7 +81,7 @@ async def prove_winner(
     question = question_of(config, evaluator.asker.target.model_id, prepared.seed, test)
     level = await asyncio.to_thread(attempts.take, question, winner.id, config.alpha)
     ids = tuple(item.id for item in test if item.id not in leaks.test_ids)
-    mine = await evaluator.results_of(winner.program, ids)
+    mine = await evaluator.results_of(final, ids)
     seeds = await evaluator.results_of(prepared.seed, ids)
     verdict = judge_winner(
         {one.item_id: one.score for one in mine},

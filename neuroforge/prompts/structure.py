@@ -61,7 +61,8 @@ class PromptNAS:
         """
         engine = self.begin(task_domain)
         await drive(engine, evaluator, None, save)
-        return engine.template(task_domain, engine.ranking()[0])
+        best = engine.ranking()[0]
+        return engine.template(task_domain, best, best.program)
 
     def begin(self, task_domain: str) -> StructureEngine:
         """Return a search of the domain that has asked nothing yet. Raises DataError: as above."""

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from neuroforge.contracts.datasets import DatasetItem
-from neuroforge.contracts.prompts import Evaluation, PromptCandidate
+from neuroforge.contracts.prompts import Evaluation, PromptCandidate, PromptProgram
 from neuroforge.prompts.ask import ItemResult
 from neuroforge.prompts.evaluate import Evaluator
 from neuroforge.prompts.evolution_state import EvolutionState
@@ -71,26 +71,31 @@ class Measured(NamedTuple):
 
 
 def list_measured(
-    state: EvolutionState, winner_id: str, evaluator: Evaluator, prepared: Prepared
+    state: EvolutionState, winner_id: str, final: PromptProgram, evaluator: Evaluator, prepared: Prepared
 ) -> tuple[Measured, ...]:
-    """Return all that the logs hold of the search, the selection and the test, in this order."""
+    """Return all that the logs hold of the search, the selection and the test, in this order.
+
+    Args:
+        final: The winner as it was tested.
+    """
     programs = {one.id: one.program for one in state.candidates}
     finalists = list(dict.fromkeys([state.candidates[0].id, *state.elite[:N_FINALISTS], winner_id]))
 
-    def known(candidate_id: str, item_ids: Sequence[str]) -> Iterator[ItemResult]:
+    def known(candidate_id: str, split: str, item_ids: Sequence[str]) -> Iterator[ItemResult]:
+        program = final if (candidate_id, split) == (winner_id, "test") else programs[candidate_id]
         for item_id in item_ids:
-            found = evaluator.log.get(evaluator.asker.key(programs[candidate_id], prepared.by_id[item_id]))
+            found = evaluator.log.get(evaluator.asker.key(program, prepared.by_id[item_id]))
             if found is not None:
                 yield found
 
     rows = [
         Measured(one.candidate_id, "search", one.block, result)
         for one in state.evaluations
-        for result in known(one.candidate_id, one.item_ids)
+        for result in known(one.candidate_id, "search", one.item_ids)
     ]
     for split in ("selection", "test"):
         ids = [item.id for item in prepared.splits[split]]
-        rows += [Measured(one, split, None, result) for one in finalists for result in known(one, ids)]
+        rows += [Measured(one, split, None, result) for one in finalists for result in known(one, split, ids)]
     return tuple(rows)
 
 

@@ -49,7 +49,9 @@ def test_a_tune_trial_and_a_data_task_get_cpus_beside_the_default_fleet(gateway:
     assert "tune 2 data 9900" in done.stdout, done.stderr[-3000:]
 
 
-def submit(server: RunningServer, job: str, *words: str) -> "subprocess.CompletedProcess[str]":
+def submit(
+    server: RunningServer, job: str, *words: str, timeout_s: float = 240.0
+) -> "subprocess.CompletedProcess[str]":
     """Run a job of the repository through `ray job submit` and wait for its end."""
     told = {"NEUROFORGE_URL": server.base_url, "NEUROFORGE_API_KEY": server.admin_key}
     variables = json.dumps({"env_vars": {**told, "NEUROFORGE_HOME": str(server.home)}})
@@ -62,7 +64,7 @@ def submit(server: RunningServer, job: str, *words: str) -> "subprocess.Complete
         env=ray_environment(server),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=timeout_s,
         check=False,
     )
 

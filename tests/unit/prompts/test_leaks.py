@@ -31,6 +31,13 @@ def test_a_test_item_among_the_examples_is_found_by_its_id() -> None:
     assert leaks(showing("x", "t1"), [item("t1", QUESTION)]).test_ids == {"t1"}
 
 
+def test_who_may_choose_a_test_item_shows_it_to_others_only() -> None:
+    pooled = PromptProgram(**{**dict(showing(QUESTION, "t1")), "n_nearest": 1})
+
+    assert leaks(pooled, [item("t1", QUESTION)]).test_ids == frozenset()
+    assert leaks(pooled, [item("t2", f"{QUESTION} Please.")]).test_ids == {"t2"}
+
+
 @pytest.mark.parametrize(
     "shown",
     [

@@ -26,6 +26,32 @@ def test_every_block_holds_its_share_of_each_label() -> None:
     assert 0.15 < shares < 0.35
 
 
+def test_examples_of_the_test_resemble_no_other_item_of_it() -> None:
+    """Else an item that is never shown itself would be shown its twin."""
+
+    def ask(item_id: str, query: str, **more: Any) -> DatasetItem:
+        return DatasetItem(id=item_id, dataset="d", query=query, scorer="exact", references=("yes",), **more)
+
+    asked = "Is it true that the sky is blue on a clear day in June"
+    items = [ask(f"i{k}", f"What is the answer to question {k}?") for k in range(40)]
+    items += [ask(f"t{k}", asked + ", say" * k) for k in range(2)]
+    for family in range(6):
+        items += [ask(f"g{family}-{k}", f"Passage {family}, {k}: is it so?", group=f"p{family}") for k in range(3)]
+        items.append(ask(f"r{family}", f"Do cats number {family} purr?"))
+        items.append(ask(f"s{family}", f"Does feline {family} make a low sound?", paraphrase_of=f"r{family}"))
+    seen: set[str] = set()
+
+    for seed in range(40):
+        found = prepare(OptimizeConfig(name="t", prompt="Yes or no?\n\n{{ query }}", seed=seed), items)
+        test = {item.id for item in found.splits["test"]}
+        twins = {"t0", "t1"} if {"t0", "t1"} <= test else set()
+        fresh = {one.item_id for one in found.fresh}
+        assert fresh == {one for one in test - twins if one[0] not in "rs"}
+        assert not fresh & {one.item_id for one in found.pool}
+        seen |= {one[0] for one in test if one[0] != "t"} | {one[0] for one in twins}
+    assert seen == set("igrst"), "all kinds were put to the test"
+
+
 @pytest.mark.parametrize(
     ("changes", "size"),
     [

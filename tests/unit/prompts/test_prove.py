@@ -1,15 +1,18 @@
 """The one look at the test items, and what is told of it."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from neuroforge.contracts.datasets import DatasetItem
+from neuroforge.contracts.prompts import Demonstration, PromptProgram
 from neuroforge.datasets.split import make_splits
 from neuroforge.errors import ContextLengthExceeded
-from neuroforge.prompts.prepare import SPLITS
+from neuroforge.prompts.prepare import SPLITS, prepare
+from neuroforge.prompts.prove import final_program
 from tests.unit.prompts.fakes import FakeModels
 from tests.unit.prompts.test_pipeline import Tutor, config, core, items
 
@@ -41,6 +44,50 @@ async def test_test_items_that_the_winner_does_not_answer_count_against_it_and_a
         "3 of 30 test items count as 0 for the winner, since it has no score on them and the seed has; most often: "
         "call failed: context_length_exceeded",
     )
+
+
+def told_by_example(prompt: str) -> str:
+    """Answers as an example does that has a word of the question: of nothing else."""
+    if not (named := re.findall(r"w\d+-\d+", prompt)):
+        return "neither"  # asked for something else
+    word = named[-1].partition("-")[0]
+    found = re.findall(rf"{word}-\d+\W.*?(odd|even)", prompt.rpartition(named[-1])[0], re.DOTALL)
+    return found[-1] if found else "neither"
+
+
+async def test_what_chooses_its_examples_is_proven_and_served_with_all_of_them(tmp_path: Path) -> None:
+    asked = [
+        DatasetItem(
+            id=f"i{k}", dataset="d", query=f"w{k % 30}-{k}", scorer="exact",
+            references=(("even", "odd")[k % 2],), max_tokens=8,
+        )
+        for k in range(120)
+    ]  # fmt: skip
+    models = FakeModels(answer=told_by_example)
+
+    found = await core(models).optimize_prompt(config(), asked, tmp_path)
+
+    assert found.is_promoted
+    assert found.optimized == found.tested
+    assert found.optimized.n_nearest is not None
+    assert {one.item_id for one in found.optimized.demonstrations} == {item.id for item in asked}
+    assert {one.item_id for one in found.lineage[0].program.demonstrations} < {item.id for item in asked}
+    for one in models.asked:
+        *shown, last = re.findall(r"w\d+-\d+", str(one["messages"])) or ["none"]
+        assert last not in shown
+    assert len(found.warnings) == 1, "that the seed answered with no label: none that items show themselves"
+
+
+@pytest.mark.parametrize(("n_pooled", "n_shown"), [(10, 13), (198, 200), (200, 200)])
+def test_a_pool_holds_two_hundred_examples_at_most(n_pooled: int, n_shown: int) -> None:
+    pool = tuple(Demonstration(question=f"q{k}", answer="a") for k in range(n_pooled))
+    fresh = tuple(Demonstration(question=f"fresh {k}", answer="a") for k in range(3))
+    prepared = replace(prepare(config(), items()), fresh=fresh)
+    chooses = PromptProgram(demonstrations=pool, n_nearest=2)
+
+    assert len(final_program(chooses, prepared).demonstrations) == n_shown
+    assert final_program(PromptProgram(demonstrations=pool), prepared).demonstrations == pool
+    assert final_program(chooses, replace(prepared, seed=chooses)) == chooses, "the pool is the user's own"
 
 
 async def test_one_question_in_other_words_is_one_piece_of_evidence(tmp_path: Path) -> None:
