@@ -54,16 +54,18 @@ def release_of_program(
 
 
 def release_of_result(result: OptimizationResult, name: str | None = None) -> PromptRelease:
-    """Return what serves the optimised prompt by name, with the evidence for it.
+    """Return what serves a run's prompt by name, with the evidence: what it proved, else the winner that it did not.
 
     Args:
         name: None = the result's own.
     Raises:
         DataError: As `release_of_program`.
     """
-    release = release_of_program(
-        result.optimized, name or result.name, result.sentence, (result.plan.target_model,), result.labels
-    )
+    program, reason = result.optimized, result.sentence
+    if not result.is_promoted:
+        program, reason = result.tested or program, f"by force, not proven: {reason}"
+    models = (result.plan.target_model,)  # whom it was measured on
+    release = release_of_program(program, name or result.name, reason, models, result.labels)
     lineage = [{"id": one.id, "operator": one.operator, "parents": one.parents} for one in result.lineage]
     tags = {
         "data_hash": result.data_sha256,

@@ -28,7 +28,7 @@ def read_release(
         path: A run's directory or its result.json, an exported release, a program (YAML), or a prompt as text.
         name: What callers name; None = the run's or the release's own.
         models, reason: Of a program: what it was proven on, and why it is promoted.
-        force: Serve a run's prompt that was not proven to be better, too.
+        force: Serve a run's winner that was not proven to be better, too.
     Raises:
         DataError: It cannot be read, is none of these, or cannot be served by name.
         ConfigError: A program without a name, or models and reason for what brings its own.

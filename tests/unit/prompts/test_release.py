@@ -158,10 +158,12 @@ def test_a_runs_directory_is_read_and_an_unproven_one_only_by_force(tmp_path: Pa
     path.write_text(result().model_dump_json())
     assert read_release(tmp_path, "taste") == release_of_result(result(), "taste")
 
-    path.write_text(result(is_promoted=False).model_dump_json())
+    path.write_text(result(is_promoted=False, tested=BETTER).model_dump_json())
     with pytest.raises(ConflictError, match="nothing was better; to serve its prompt all the same, force it"):
         read_release(path)
-    assert read_release(path, force=True).messages == release_of_program(SEED, "sense", "r").messages
+    forced = read_release(path, force=True)
+    assert forced.messages == release_of_program(BETTER, "sense", "r").messages
+    assert forced.reason == "by force, not proven: nothing was better"
 
 
 def test_a_program_needs_a_name_and_may_bring_models_and_a_reason(tmp_path: Path) -> None:
