@@ -25,12 +25,12 @@ def release_of_program(
         labels: Whose probabilities it was proven by; empty = by what a model writes.
     Raises:
         DataError: It asks several times, calibrates or does without a chat template: a release is asked once, in a
-            chat, and generates. Or its input template is none.
+            chat. Or its input template is none.
     """
     if program.calibrate:
         raise DataError(
-            f"{name}: calibrate is true, but what is served by name generates its answers: measure it with "
-            f"calibrate: false"
+            f"{name}: calibrate is true, but what is served by name is asked once, not again without the question: "
+            f"measure it with calibrate: false"
         )
     if program.n_samples > 1:
         raise DataError(
