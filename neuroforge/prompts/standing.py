@@ -76,10 +76,12 @@ class Standing:
     def p_better(self, one: str, other: str, fresh: Mapping[str, Fitness]) -> float:
         """Return the probability that the one is better than the other; .5 where too little was measured to tell.
 
+        By the task's own items: what is known from others says where to look, and is no evidence.
+
         Args:
             fresh: As of `ranked`.
         """
-        surrogate = self.surrogate(fresh)
+        surrogate = self._fit(self._with(fresh), is_informed=False)
         return 0.5 if surrogate is None else surrogate.p_better(self._traits[one], self._traits[other])
 
     def gains_over_parents(self, children: Sequence[str]) -> list[tuple[str, float]]:
@@ -112,10 +114,13 @@ class Standing:
     def surrogate(self, fresh: Mapping[str, Fitness] | None = None) -> Surrogate | None:
         """Return what the measurements teach of any program; None while there are too few."""
         if fresh:
-            return self._fit({one: {**fitness, **fresh.get(one, {})} for one, fitness in self.fitness.items()})
+            return self._fit(self._with(fresh))
         if self._surrogate is None:
             self._surrogate = (self._fit(self.fitness),)
         return self._surrogate[0]
 
-    def _fit(self, fitness_by_id: Mapping[str, Fitness]) -> Surrogate | None:
-        return fit_surrogate(list(self._traits.values()), fitness_by_id)
+    def _with(self, fresh: Mapping[str, Fitness]) -> dict[str, Fitness]:
+        return {one: {**fitness, **fresh.get(one, {})} for one, fitness in self.fitness.items()}
+
+    def _fit(self, fitness_by_id: Mapping[str, Fitness], is_informed: bool = True) -> Surrogate | None:
+        return fit_surrogate(list(self._traits.values()), fitness_by_id, is_informed)

@@ -1,5 +1,6 @@
 """Fitness of a few programs on a few items -> what to expect of any: programs that share parts share evidence."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -22,9 +23,13 @@ _NEAREST = "\0nearest"
 MOST_PROGRAMS = 400
 """The last so many are learned from: a fit takes time by their cube."""
 _N_SWEEPS = 20
-_SLOT, _COUNT, _SHOWN, _WHOLE = 0.0008, 0.003, 0.0008, 0.001
-"""Variances of fitness before there is data: of one slot's values, of the number of demonstrations, of which ones, and
-of what parts do not explain. All are learned, so that one slot may matter more than all others together."""
+_SLOT, _COUNT, _SHOWN, _WAY, _WHOLE = 0.0008, 0.003, 0.0008, 0.01, 0.001
+"""Variances of fitness before there is data: of one slot's values, of the number of demonstrations, of which ones, of
+the way in which they are shown, and of what parts do not explain. All are learned, so that one slot may matter more
+than all others together."""
+_BEST_WAY, _ITS_WORTH, _EACH_DOUBLING = "nearest turns", 0.1, 0.03
+"""What a nearest example as an earlier turn is worth before there is data, beside any other way of showing some or
+none, and twice as many: about half of what they were worth on six tasks (docs/decisions/169)."""
 _LEVEL = 0.25
 """Variance of the programs' common level, of which nothing is known beforehand."""
 _LEAST_VARIANCE = 1e-4
@@ -44,6 +49,13 @@ class Traits(NamedTuple):
     shown: frozenset[str]
     """The demonstrations' questions; of a pool a mark."""
     n_shown: int
+    way: str
+    """How examples are shown: none, or fixed or nearest ones in a style."""
+
+    @property
+    def known_worth(self) -> float:
+        """Fitness beside others that is expected before there is data."""
+        return _ITS_WORTH + _EACH_DOUBLING * math.log2(self.n_shown) if self.way == _BEST_WAY else 0.0
 
 
 def traits_of(space: PromptSpace, program: PromptProgram) -> Traits:
@@ -53,7 +65,10 @@ def traits_of(space: PromptSpace, program: PromptProgram) -> Traits:
         values[slot.name] if slot.is_active(values) else _ABSENT for slot in space.slots if slot.name != COUNT
     )
     shown = {_NEAREST} if program.n_nearest is not None else {one.question for one in program.demonstrations}
-    return Traits(program_id(program), slots, frozenset(shown), count_shown(program))
+    way = "none"
+    if n_shown := count_shown(program):
+        way = f"{'fixed' if program.n_nearest is None else 'nearest'} {program.style.demonstrations}"
+    return Traits(program_id(program), slots, frozenset(shown), n_shown, way)
 
 
 @dataclass(frozen=True)
@@ -62,13 +77,14 @@ class Surrogate:
 
     known: tuple[Traits, ...]
     variances: Floats
-    """(n_parts,), of the slots, then the number of demonstrations, which ones, and the rest."""
+    """(n_parts,), of the slots, then the number of demonstrations, which ones, the way, and the rest."""
     weights: Floats
     inverse: Floats
+    is_informed: bool
 
     def expect(self, programs: Sequence[Traits]) -> Floats:
         """Return the posterior mean (n,) of the programs' true fitness."""
-        return np.asarray(self._covariance(programs, self.known) @ self.weights)
+        return _known_worth(programs, self.is_informed) + self._covariance(programs, self.known) @ self.weights
 
     def draw(self, programs: Sequence[Traits], n_draws: int, rng: np.random.Generator) -> Floats:
         """Return (n_draws, n) joint draws from the posterior of the programs' true fitness."""
@@ -78,6 +94,8 @@ class Surrogate:
 
     def p_better(self, one: Traits, other: Traits) -> float:
         """Return the posterior probability that the one's true fitness is above the other's; .5 of one and the same."""
+        if one.id == other.id:
+            return 0.5
         difference = np.array([1.0, -1.0])
         variance = float(difference @ self._posterior([one, other]) @ difference)
         mean = float(difference @ self.expect([one, other]))
@@ -91,7 +109,9 @@ class Surrogate:
         return np.asarray(np.tensordot(self.variances, _parts(ones, others), axes=1))
 
 
-def fit_surrogate(programs: Sequence[Traits], fitness_by_id: Mapping[str, Fitness]) -> Surrogate | None:
+def fit_surrogate(
+    programs: Sequence[Traits], fitness_by_id: Mapping[str, Fitness], is_informed: bool = True
+) -> Surrogate | None:
     """Return what the measurements teach; None while fewer than two programs have any.
 
     A measurement counts as the item's own level plus the program's, plus noise: who saw harder items is not blamed.
@@ -99,6 +119,7 @@ def fit_surrogate(programs: Sequence[Traits], fitness_by_id: Mapping[str, Fitnes
     Args:
         programs: In the order in which they were made.
         fitness_by_id: Of each program, by item; items without a fitness are absent.
+        is_informed: Whether what is known from other tasks counts before there is data; False = these items alone do.
     """
     known = tuple([one for one in programs if fitness_by_id.get(one.id)][-MOST_PROGRAMS:])
     if len(known) < 2:
@@ -106,12 +127,16 @@ def fit_surrogate(programs: Sequence[Traits], fitness_by_id: Mapping[str, Fitnes
     parts, prior = _parts(known, known), _prior(len(known[0].slots))
     likeness = np.tensordot(prior / prior.sum(), parts, axes=1)
     levels, noise = _two_way([fitness_by_id[one.id] for one in known], likeness)
-    found = fit_variances(parts, prior, noise + _LEVEL, levels)
-    return Surrogate(known, found.variances, found.weights, found.inverse)
+    found = fit_variances(parts, prior, noise + _LEVEL, levels - _known_worth(known, is_informed))
+    return Surrogate(known, found.variances, found.weights, found.inverse, is_informed)
 
 
 def _prior(n_slots: int) -> Floats:
-    return np.array([_SLOT] * n_slots + [_COUNT, _SHOWN, _WHOLE])
+    return np.array([_SLOT] * n_slots + [_COUNT, _SHOWN, _WAY, _WHOLE])
+
+
+def _known_worth(programs: Sequence[Traits], is_informed: bool) -> Floats:
+    return np.array([one.known_worth if is_informed else 0.0 for one in programs])
 
 
 def _two_way(fitness: Sequence[Fitness], likeness: Floats) -> tuple[Floats, Floats]:
@@ -146,8 +171,9 @@ def _parts(ones: Sequence[Traits], others: Sequence[Traits]) -> Floats:
     ]
     n_left, n_right = (np.log2([1 + one.n_shown for one in side]) for side in (ones, others))
     near = np.exp(-((n_left[:, None] - n_right[None, :]) ** 2) / 2)
+    way = _codes([one.way for one in ones], [one.way for one in others])
     same = _codes([one.id for one in ones], [one.id for one in others])
-    return np.array([*slots, near, _overlap(ones, others), same], dtype=np.float64)
+    return np.array([*slots, near, _overlap(ones, others), way, same], dtype=np.float64)
 
 
 def _codes(left: Sequence[Any], right: Sequence[Any]) -> NDArray[np.bool_]:

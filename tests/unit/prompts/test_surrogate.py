@@ -1,9 +1,11 @@
 """What a few measurements say of programs that were never tried."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
-from neuroforge.contracts.prompts import PromptProgram
+from neuroforge.contracts.prompts import PromptProgram, PromptStyle
 from neuroforge.prompts.surrogate import Traits, fit_surrogate, traits_of
 from tests.unit.prompts.searching import SEED, pool, space
 
@@ -14,6 +16,11 @@ def program(role: str | None = None, cue: str | None = None, n_shown: int = 0) -
 
 def traits(*programs: PromptProgram) -> list[Traits]:
     return [traits_of(space(), one) for one in programs]
+
+
+def nearest(n: int, role: str | None = None, style: Literal["text", "turns"] = "turns") -> PromptProgram:
+    shown = {"demonstrations": pool(), "n_nearest": n, "style": PromptStyle(demonstrations=style)}
+    return PromptProgram(**{**dict(program(role)), **shown})
 
 
 def fitness(known: list[Traits], levels: list[float], n_items: int = 20) -> dict[str, dict[str, float]]:
@@ -114,3 +121,39 @@ def test_how_likely_one_is_better_than_another() -> None:
     assert surrogate.p_better(best, worst) > 0.95
     assert surrogate.p_better(worst, best) == pytest.approx(1 - surrogate.p_better(best, worst))
     assert surrogate.p_better(best, best) == 0.5
+
+
+def test_nearest_examples_as_turns_are_expected_to_help_and_more_of_them_more() -> None:
+    known = traits(program(), program("a"))
+    told = fitness(known, [0.5, 0.5])
+    asked = traits(program("b"), nearest(1), nearest(8), nearest(8, style="text"))
+
+    expected = fit_surrogate(known, told)
+    of_these_items = fit_surrogate(known, told, is_informed=False)
+
+    assert expected is not None
+    assert of_these_items is not None
+    assert expected.expect(asked) == pytest.approx([0.0, 0.1, 0.19, 0.0])
+    assert of_these_items.expect(asked) == pytest.approx([0.0] * 4)
+    draws = expected.draw(asked, 400, np.random.default_rng(0))
+    assert 0.05 < (draws[:, 1] - draws[:, 0]).std() < 0.3, "a belief, which data may change"
+
+
+def test_measurements_soon_count_more_than_what_is_known_of_other_tasks() -> None:
+    roles = [None, "a", "b"]
+    known = traits(*(program(one) for one in roles), *(nearest(8, one) for one in roles))
+    surrogate = fit_surrogate(known, fitness(known, [0.5] * 3 + [0.2] * 3))
+
+    assert surrogate is not None
+    bare, shown = surrogate.expect(traits(program("c"), nearest(8, "c")))
+    assert bare - shown > 0.2
+    assert surrogate.p_better(known[0], known[3]) > 0.95
+
+
+def test_a_way_of_showing_examples_is_learned_from_all_that_show_so() -> None:
+    known = traits(program(), program(n_shown=4), nearest(2, "a", "text"), nearest(4, "b", "text"))
+    surrogate = fit_surrogate(known, fitness(known, [0.3, 0.3, 0.6, 0.6]))
+
+    assert surrogate is not None
+    bare, other = surrogate.expect(traits(program("c"), nearest(1, "c", "text")))
+    assert other > bare + 0.1
