@@ -141,8 +141,8 @@ class OptimizationResult(Contract):
     optimized: PromptProgram
     """The original itself where nothing better was shown."""
     tested: PromptProgram | None = None
-    """The winner as it was put to the test, proven or not: what chooses the nearest examples chooses among those of
-    all splits. None = nothing was measured."""
+    """The winner as the test puts it, proven or not: what chooses the nearest examples may choose those of all splits.
+    Where the seed won, the seed. None = nothing was measured."""
     text: str
     """The optimised prompt as plain text."""
     is_promoted: bool
@@ -170,7 +170,8 @@ class OptimizationResult(Contract):
     suggestions: tuple[PromptProgram, ...] = ()
     """Improvements that models wrote and agreed on; without examples nobody knows whether they help."""
     contributions: dict[str, float] = Field(default_factory=dict)
-    """By operator: fitness that its children gained over their parents in the search, summed."""
+    """By operator: fitness that its children are expected to have gained over their parents, by the search's
+    measurements and what it believed before them (docs/decisions/169), summed."""
     written_by_model: dict[str, int] = Field(default_factory=dict)
     """Instructions of use that each model wrote, before and in the search; over all starts of the run."""
     lineage: tuple[PromptCandidate, ...] = ()

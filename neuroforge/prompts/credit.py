@@ -35,7 +35,7 @@ def reward(credits: Mapping[str, Credit], gains: Sequence[tuple[str, float]]) ->
     """Return the credits after a generation.
 
     Args:
-        gains: (operator, fitness of the child less its first parent's, on the items that both saw) of each child.
+        gains: (operator, expected fitness of the child less its first parent's) of each child that was measured.
     """
     found = {
         name: Credit(n_won=FORGET * one.n_won, n_lost=FORGET * one.n_lost, n_children=one.n_children, gain=one.gain)

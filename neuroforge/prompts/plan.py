@@ -13,6 +13,7 @@ from neuroforge.prompts.analyse import ASPECTS
 from neuroforge.prompts.ask import Target
 from neuroforge.prompts.improve import N_PROBES
 from neuroforge.prompts.prepare import Prepared, seed_of
+from neuroforge.prompts.prove import final_program
 from neuroforge.prompts.purse import N_FINALISTS, Purse
 from neuroforge.prompts.release import release_of_program
 from neuroforge.prompts.spend import FIRST_RATES, Estimator, Rates, Spent, total
@@ -49,6 +50,7 @@ def make_purse(config: OptimizeConfig, prepared: Prepared, price: Price, beside:
         selection=tuple(item.id for item in prepared.splits["selection"]),
         test=tuple(item.id for item in prepared.splits["test"]),
         beside=beside,
+        final=lambda program: final_program(program, prepared),
     )
 
 

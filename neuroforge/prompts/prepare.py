@@ -14,6 +14,7 @@ from neuroforge.prompts.leaks import find_repeated
 from neuroforge.prompts.program import program_of_text
 from neuroforge.prompts.provenance import hash_items
 from neuroforge.prompts.render import render_program
+from neuroforge.prompts.slots import MOST_POOLED
 from neuroforge.prompts.space import FEW_LABELS, kind_of
 
 SPLITS = ("search", "selection", "test")
@@ -96,7 +97,8 @@ def prepare(config: OptimizeConfig, items: Sequence[DatasetItem], tells_labels: 
     _check_verbalizer(seed, items)
     labels = answers if config.use_logprobs and tells_labels else ()
     pool = _examples((*search, *splits["selection"]))
-    fresh = _examples(_without_kin(splits["test"]))
+    has_room = len(pool) < MOST_POOLED
+    fresh = _examples(_in_order(_without_kin(splits["test"]), answers, config.seed)) if has_room else ()
     return Prepared(seed, splits, blocks, pool, fresh, labels, answers, data_sha256)
 
 
@@ -175,7 +177,7 @@ def _check_verbalizer(seed: PromptProgram, items: Sequence[DatasetItem]) -> None
 def _without_kin(test: Sequence[DatasetItem]) -> tuple[DatasetItem, ...]:
     """Items that resemble no other of them: shown to one that they resemble they would make it easier than fresh ones.
 
-    Those of one group stay, since no item is shown its group.
+    Those of one group stay, since no item is shown its group, unless one nearly repeats another.
     """
     alone = {
         item.id

@@ -29,8 +29,8 @@ fresh items comes after it, and never for a finalist that was kept back here."""
 async def select_winner(engine: PromptEvolutionEngine, evaluator: Evaluator, prepared: Prepared) -> PromptCandidate:
     """Return the finalist that is best by all that is known, items that the search has not seen included.
 
-    The seed stands among them, and stays unless another is likely better: of many that were tried the best by a few
-    items is often none. A few fresh items alone would decide by luck more often than not.
+    The seed stands among them, and stays unless another is likely better by this task's items: of many that were tried
+    the best by a few items is often none. A few fresh items alone would decide by luck more often than not.
     """
     seed = engine.state.candidates[0]
     finalists = list(dict.fromkeys([seed.id, *(one.id for one in engine.ranking()[:N_FINALISTS])]))
@@ -39,10 +39,9 @@ async def select_winner(engine: PromptEvolutionEngine, evaluator: Evaluator, pre
     for one in finalists:
         results = await evaluator.results_of(engine.state.candidate(one).program, ids)
         fresh[one] = {result.item_id: result.fitness for result in results if result.fitness is not None}
-    best = engine.rank(fresh)[0]
-    if best != seed.id and not engine.is_likely_better(best, seed.id, fresh, _LIKELY_BETTER):
-        return seed
-    return engine.state.candidate(best)
+    rivals = (one for one in engine.rank(fresh) if one != seed.id)
+    better = (one for one in rivals if engine.is_likely_better(one, seed.id, fresh, _LIKELY_BETTER))
+    return engine.state.candidate(next(better, seed.id))
 
 
 def final_program(winner: PromptProgram, prepared: Prepared) -> PromptProgram:
@@ -50,9 +49,11 @@ def final_program(winner: PromptProgram, prepared: Prepared) -> PromptProgram:
 
     What chooses none stays as it is, and so does the seed, with whatever it chooses among. The search never saw these
     examples, and no item is shown itself: the test leaves one out, as fresh questions leave out none (Stone, 1974,
-    "Cross-validatory choice and assessment of statistical predictions").
+    "Cross-validatory choice and assessment of statistical predictions"). A pool with the model's own steps stays as it
+    is, too: examples without steps would be another way of answering.
     """
-    if winner.n_nearest is None or prepared.seed.n_nearest is not None:
+    has_steps = any(one.is_bootstrapped for one in winner.demonstrations)
+    if winner.n_nearest is None or prepared.seed.n_nearest is not None or has_steps:
         return winner
     known = {one.question for one in winner.demonstrations}
     more = [one for one in prepared.fresh if one.question not in known]
@@ -79,7 +80,7 @@ async def prove_winner(
             warnings=leaks.warnings,
         )
     question = question_of(config, evaluator.asker.target.model_id, prepared.seed, test)
-    level = await asyncio.to_thread(attempts.take, question, winner.id, config.alpha)
+    level = await asyncio.to_thread(attempts.take, question, program_id(final), config.alpha)
     ids = tuple(item.id for item in test if item.id not in leaks.test_ids)
     mine = await evaluator.results_of(final, ids)
     seeds = await evaluator.results_of(prepared.seed, ids)

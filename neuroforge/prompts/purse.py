@@ -28,6 +28,8 @@ class Purse:
     test: tuple[str, ...]
     beside: Callable[[], Spent] = Spent
     """What was spent on calls that measure nothing."""
+    final: Callable[[PromptProgram], PromptProgram] = lambda program: program
+    """A winner as the test puts it."""
 
     def afford(self, trials: Sequence[Trial], state: EvolutionState) -> Afforded:
         """See Affords."""
@@ -56,7 +58,7 @@ class Purse:
         estimate, seed = self._estimate, self.seed
         others = [one for one in rivals if one != seed]
         on_selection = sorted((estimate(one, self.selection, rates) for one in others or [seed]), key=_weight)
-        on_test = max((estimate(one, self.test, rates) for one in others or [seed]), key=_weight)
+        on_test = max((self._on_test(one, rates) for one in others or [seed]), key=_weight)
         finalists = [*on_selection, *[on_selection[-1]] * N_FINALISTS][-N_FINALISTS:]
         return (
             total((estimate(seed, self.selection, rates), *finalists)),
@@ -75,6 +77,9 @@ class Purse:
         if self._counts_tokens:
             return self.estimator.estimate(program, item_ids, rates)
         return Spent(self.estimator.count_calls(program, item_ids))
+
+    def _on_test(self, program: PromptProgram, rates: Rates) -> Spent:
+        return self._estimate(self.final(program) if self._counts_tokens else program, self.test, rates)
 
     def over(self, spent: Spent, kept: tuple[Spent, Spent]) -> str | None:
         """Return which limit `spent` and what must be kept pass together; None = none."""

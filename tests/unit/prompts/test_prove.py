@@ -3,16 +3,19 @@
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from neuroforge.contracts.datasets import DatasetItem
 from neuroforge.contracts.prompts import Demonstration, PromptProgram
 from neuroforge.datasets.split import make_splits
 from neuroforge.errors import ContextLengthExceeded
+from neuroforge.prompts.directory import EVALUATIONS, REPORT
 from neuroforge.prompts.prepare import SPLITS, prepare
-from neuroforge.prompts.prove import final_program
+from neuroforge.prompts.prove import final_program, select_winner
 from tests.unit.prompts.fakes import FakeModels
 from tests.unit.prompts.test_pipeline import Tutor, config, core, items
 
@@ -76,6 +79,51 @@ async def test_what_chooses_its_examples_is_proven_and_served_with_all_of_them(t
         *shown, last = re.findall(r"w\d+-\d+", str(one["messages"])) or ["none"]
         assert last not in shown
     assert len(found.warnings) == 1, "that the seed answered with no label: none that items show themselves"
+    rows = pq.read_table(tmp_path / EVALUATIONS).to_pylist()
+    tested = [one["score"] for one in rows if (one["split"], one["candidate_id"]) == ("test", found.lineage[0].id)]
+    assert (len(tested), sum(tested) / 30) == (30, pytest.approx(found.scores["optimized"]))
+    assert found.assessments["winner"].score == pytest.approx(found.scores["optimized"])
+    assert f"of {len(asked)} nearest to the question" in (tmp_path / REPORT).read_text()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A search and its evaluator, of which only the verdicts matter: best first, and who is likely better than s."""
+
+    order: str
+    better: str
+
+    @property
+    def state(self) -> Any:
+        known = {one: SimpleNamespace(id=one, program=one) for one in "sab"}
+        return SimpleNamespace(candidates=tuple(known.values()), candidate=known.__getitem__)
+
+    def ranking(self) -> Any:
+        return self.state.candidates[1:]
+
+    def rank(self, fresh: Any) -> str:
+        assert set(fresh) == set("sab"), "all were asked"
+        return self.order
+
+    def is_likely_better(self, one: str, other: str, _fresh: Any, _least: float) -> bool:
+        assert other == "s"
+        return one in self.better
+
+    async def results_of(self, _program: str, _ids: Any) -> tuple[()]:
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("order", "better", "winner"),
+    [("abs", "ab", "a"), ("abs", "b", "b"), ("sab", "b", "b"), ("abs", "", "s"), ("sab", "", "s")],
+)
+async def test_the_seed_gives_way_to_the_first_that_the_tasks_items_call_better(
+    order: str, better: str, winner: str
+) -> None:
+    """What is believed beforehand puts them in order; it neither keeps the seed nor replaces it."""
+    judged: Any = Judged(order, better)
+
+    assert (await select_winner(judged, judged, prepare(config(), items()))).id == winner
 
 
 @pytest.mark.parametrize(("n_pooled", "n_shown"), [(10, 13), (198, 200), (200, 200)])
@@ -87,6 +135,9 @@ def test_a_pool_holds_two_hundred_examples_at_most(n_pooled: int, n_shown: int) 
 
     assert len(final_program(chooses, prepared).demonstrations) == n_shown
     assert final_program(PromptProgram(demonstrations=pool), prepared).demonstrations == pool
+    own = tuple(Demonstration(**{**dict(one), "is_bootstrapped": True}) for one in pool)
+    with_steps = PromptProgram(demonstrations=own, n_nearest=2)
+    assert final_program(with_steps, prepared) == with_steps
     assert final_program(chooses, replace(prepared, seed=chooses)) == chooses, "the pool is the user's own"
 
 

@@ -1,6 +1,7 @@
 """How far a budget goes."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,6 +70,19 @@ def test_prompts_whose_examples_the_question_chooses_are_as_long_as_these() -> N
 
     assert estimator.count_bytes(chosen, SEARCH) == estimator.count_bytes(fixed, SEARCH)
     assert estimator.count_calls(chosen, SEARCH) == 20, "each has examples of its own, and is calibrated with them"
+
+
+def test_the_test_is_reckoned_with_the_examples_that_it_will_show() -> None:
+    short, long = (Demonstration(question="q" * n, answer="a", item_id=f"p{n}") for n in (20, 500))
+    chooses = PromptProgram(demonstrations=(short,), n_nearest=2)
+    final = PromptProgram(demonstrations=(short, long), n_nearest=2)
+    limited = replace(purse(Budget(max_tokens=10_000)), final=lambda one: final if one == chooses else one)
+
+    plain = purse(limited.budget)
+    (selection, test), before = (one.reserve([chooses], Rates(1.0, 1.0)) for one in (limited, plain))
+
+    assert test.n_tokens - before[1].n_tokens > 10 * 500, "each of ten items shows the long one, too"
+    assert selection == before[0]
 
 
 def test_where_labels_are_read_nothing_is_generated() -> None:

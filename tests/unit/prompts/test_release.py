@@ -163,7 +163,9 @@ def test_a_runs_directory_is_read_and_an_unproven_one_only_by_force(tmp_path: Pa
         read_release(path)
     forced = read_release(path, force=True)
     assert forced.messages == release_of_program(BETTER, "sense", "r").messages
-    assert forced.reason == "by force, not proven: nothing was better"
+    assert forced.reason == "by force: the winner of a run that proved nothing"
+    path.write_text(result(is_promoted=False).model_dump_json())
+    assert read_release(path, force=True).messages == forced.messages, "of a run from before `tested` was kept"
 
 
 def test_a_program_needs_a_name_and_may_bring_models_and_a_reason(tmp_path: Path) -> None:

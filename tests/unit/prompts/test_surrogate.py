@@ -5,7 +5,9 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from neuroforge.contracts.prompts import PromptProgram, PromptStyle
+from neuroforge.contracts.prompts import PromptCandidate, PromptProgram, PromptStyle
+from neuroforge.prompts.program import program_id
+from neuroforge.prompts.standing import Standing
 from neuroforge.prompts.surrogate import Traits, fit_surrogate, traits_of
 from tests.unit.prompts.searching import SEED, pool, space
 
@@ -148,6 +150,17 @@ def test_measurements_soon_count_more_than_what_is_known_of_other_tasks() -> Non
     bare, shown = surrogate.expect(traits(program("c"), nearest(8, "c")))
     assert bare - shown > 0.2
     assert surrogate.p_better(known[0], known[3]) > 0.95
+
+
+def test_who_is_likely_better_is_told_by_the_tasks_own_items() -> None:
+    bare, shown = (PromptCandidate(id=program_id(one), program=one, operator="seed") for one in (program(), nearest(8)))
+    alike = {f"i{k}": 0.5 + 0.1 * (k % 2) for k in range(20)}
+    standing = Standing(space(), (bare, shown), ())
+
+    found = standing.p_better(shown.id, bare.id, {bare.id: alike, shown.id: alike})
+
+    assert found == pytest.approx(0.5)
+    assert standing.ranked((bare.id, shown.id), {bare.id: alike, shown.id: alike})[0] == shown.id
 
 
 def test_a_way_of_showing_examples_is_learned_from_all_that_show_so() -> None:
