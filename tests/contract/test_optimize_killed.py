@@ -57,9 +57,9 @@ class Optimize:
         return printed
 
     def result(self) -> dict[str, Any]:
-        """All but what depends on the time."""
-        found = OptimizationResult.model_validate_json((self.directory / RESULT).read_text())
-        return found.model_dump(exclude={"elapsed_s", "front"})
+        """All but what depends on the time, or names the directory: how to register what could not be registered."""
+        text = (self.directory / RESULT).read_text().replace(str(self.directory), "DIRECTORY")
+        return OptimizationResult.model_validate_json(text).model_dump(exclude={"elapsed_s", "front"})
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         table = pq.read_table(self.directory / name)
