@@ -61,8 +61,7 @@ class PromptNAS:
         """
         engine = self.begin(task_domain)
         await drive(engine, evaluator, None, save)
-        best = engine.ranking()[0]
-        return engine.template(task_domain, best, best.program)
+        return engine.template(task_domain, engine.ranking()[0])
 
     def begin(self, task_domain: str) -> StructureEngine:
         """Return a search of the domain that has asked nothing yet. Raises DataError: as above."""

@@ -85,8 +85,8 @@ class StructureEngine(PromptEvolutionEngine):
         engine._change(earlier=engine._rows_of_earlier(earlier))
         return engine
 
-    def template(self, domain: str, winner: PromptCandidate, final: PromptProgram) -> PromptTemplate:
-        """Return the winner, as it was tested, with what its parts are worth by all structures that were measured."""
+    def template(self, domain: str, winner: PromptCandidate) -> PromptTemplate:
+        """Return the winner with what each of its parts is worth, by all structures that were measured."""
         model, codes = self._model(), self._codes_of(winner)
         rng = np.random.default_rng(self._settings.seed)
         slots, pairs = attribute(model, self._structures, codes, rng)
@@ -96,8 +96,8 @@ class StructureEngine(PromptEvolutionEngine):
         fitness = Estimate(mean=float(mean[0]), low=float(mean[0]) - reach, high=float(mean[0]) + reach, n=n_items)
         return PromptTemplate(
             domain=domain,
-            program=final,
-            text=to_text(final),
+            program=winner.program,
+            text=to_text(winner.program),
             fitness=fitness,
             slots=slots,
             pairs=pairs,

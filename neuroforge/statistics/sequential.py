@@ -179,7 +179,7 @@ def _log_mixture(state: ArmState) -> Floats:
 
 
 def _log_likelihood(state: ArmState, mean: Any) -> Floats:
-    mean = np.clip(mean, 0.0, 1.0)
+    mean = np.clip(mean, _EDGE, 1 - _EDGE)  # a root at the very end would make the least score there impossible
     return np.asarray(xlogy(state.total, mean) + xlogy(np.maximum(state.n - state.total, 0.0), 1 - mean))
 
 

@@ -105,8 +105,7 @@ def _attribution() -> list[Figure]:
     for seed in range(N_SEEDS):
         one = _search(seed, strategy="regularized_evolution")
         winner = _run(one, LANDSCAPES[0])
-        best = winner.ranking()[0]
-        slots = one.template("text", best, best.program).slots
+        slots = one.template("text", winner.ranking()[0]).slots
         n_right += {slot.slot for slot in slots[:5]} == {*planted, "n_demonstrations"}
         for slot in slots:
             for choice in slot.choices[1:]:

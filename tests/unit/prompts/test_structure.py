@@ -41,8 +41,7 @@ STRATEGIES: tuple[StructureStrategy, ...] = ("tpe", "regularized_evolution")
 @functools.cache
 def template(seed: int) -> PromptTemplate:
     one = run(structure_engine(n_items=150, max_calls=700, strategy="regularized_evolution", seed=seed))
-    best = one.ranking()[0]
-    return one.template("text", best, best.program)
+    return one.template("text", one.ranking()[0])
 
 
 class TestSearch:
