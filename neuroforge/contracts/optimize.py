@@ -200,3 +200,8 @@ class OptimizationResult(Contract):
     tracked_at: str | None = None
     """Address of the tracker's run."""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def winner(self) -> PromptProgram:
+        """As tested; of a result from before that was kept, as the search found it; else the original."""
+        return self.tested or (self.lineage[0].program if self.lineage else self.optimized)

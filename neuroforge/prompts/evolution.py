@@ -20,6 +20,7 @@ from neuroforge.prompts.plan import make_purse, ways_of
 from neuroforge.prompts.prepare import LARGEST_BLOCK, Prepared
 from neuroforge.prompts.progress import ProgressTeller
 from neuroforge.prompts.purse import N_FINALISTS
+from neuroforge.prompts.render import to_text
 from neuroforge.prompts.search import SearchDriver
 from neuroforge.prompts.space import build_space
 from neuroforge.prompts.structure import PromptNAS, structure_settings
@@ -86,8 +87,10 @@ class Evolution:
 
     def template(self, winner: PromptCandidate, final: PromptProgram) -> PromptTemplate | None:
         """Return what the winner's parts are worth; None where structures were not searched. `final`: as tested."""
-        engine = self.engine
-        return engine.template(self._space.kind, winner, final) if isinstance(engine, StructureEngine) else None
+        if not isinstance(self.engine, StructureEngine):
+            return None
+        found = self.engine.template(self._space.kind, winner)
+        return PromptTemplate(**{**dict(found), "program": final, "text": to_text(final)})
 
     def _make_engine(self, suggestions: Suggestions) -> PromptEvolutionEngine:
         config, prepared = self._config, self._prepared

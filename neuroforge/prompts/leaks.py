@@ -71,8 +71,7 @@ def find_leaks(
 
 def find_repeated(items: Sequence[DatasetItem]) -> frozenset[str]:
     """Return the ids of those that nearly repeat another of them."""
-    asked = [(item.id, item.query) for item in items]
-    return frozenset(_find_twins(asked, asked))
+    return frozenset(_find_twins(_asked(items), _asked(items)))
 
 
 def _shown_items(program: PromptProgram, test: Sequence[DatasetItem]) -> Iterable[str]:
@@ -81,12 +80,16 @@ def _shown_items(program: PromptProgram, test: Sequence[DatasetItem]) -> Iterabl
         test_ids = {item.id for item in test}
         yield from (one.item_id for one in program.demonstrations if one.item_id in test_ids)
     shown = [(one.item_id or f"\0{number}", one.question) for number, one in enumerate(program.demonstrations)]
-    yield from _find_twins(shown, [(item.id, item.query) for item in test])
+    yield from _find_twins(shown, _asked(test))
 
 
 def _near_duplicates(seen: Sequence[DatasetItem], test: Sequence[DatasetItem]) -> dict[str, str]:
     """Test item -> an item of another split that asks the same."""
-    return _find_twins([(item.id, item.query) for item in seen], [(item.id, item.query) for item in test])
+    return _find_twins(_asked(seen), _asked(test))
+
+
+def _asked(items: Sequence[DatasetItem]) -> list[tuple[str, str]]:
+    return [(item.id, item.query) for item in items]
 
 
 def _find_twins(ones: Sequence[tuple[str, str]], others: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from neuroforge.prompts.prepare import Prepared
 from neuroforge.prompts.program import program_id
 from neuroforge.prompts.promote import Verdict, judge_winner
 from neuroforge.prompts.purse import N_FINALISTS
-from neuroforge.prompts.slots import MOST_POOLED
+from neuroforge.prompts.slots import MOST_POOLED, changed
 
 _LIKELY_BETTER = 2 / 3
 """Probability of being better at which the seed gives way to a finalist: twice as likely better as worse. The proof on
@@ -58,7 +58,7 @@ def final_program(winner: PromptProgram, prepared: Prepared) -> PromptProgram:
     known = {one.question for one in winner.demonstrations}
     more = [one for one in prepared.fresh if one.question not in known]
     shown = (*winner.demonstrations, *more)[: max(MOST_POOLED, len(winner.demonstrations))]
-    return PromptProgram(**{**dict(winner), "demonstrations": shown})
+    return changed(winner, demonstrations=shown)
 
 
 async def prove_winner(

@@ -63,7 +63,7 @@ def release_of_result(result: OptimizationResult, name: str | None = None) -> Pr
     """
     program, reason = result.optimized, result.sentence
     if not result.is_promoted:
-        program, reason = _winner_of(result), "by force: the winner of a run that proved nothing"
+        program, reason = result.winner, "by force: the winner of a run that proved nothing"
     models = (result.plan.target_model,)  # whom it was measured on
     release = release_of_program(program, name or result.name, reason, models, result.labels)
     lineage = [{"id": one.id, "operator": one.operator, "parents": one.parents} for one in result.lineage]
@@ -79,12 +79,6 @@ def release_of_result(result: OptimizationResult, name: str | None = None) -> Pr
         "tags": {key: value for key, value in tags.items() if value is not None},
     }
     return PromptRelease(**{**dict(release), **told})
-
-
-def _winner_of(result: OptimizationResult) -> PromptProgram:
-    """As tested; of a result from before that was kept, as the search found it; the seed where nothing was measured."""
-    found = result.lineage[0].program if result.lineage else result.optimized
-    return result.tested or found
 
 
 def check_release(release: PromptRelease, name: str) -> PromptRelease:

@@ -132,11 +132,10 @@ async def optimise(bench: Bench, seed: int) -> Found:
         counting, bench.score, Contestants(bench.model.target, 1, (bench.model.target.model_id,))
     )
     result = await core.optimize_prompt(config, bench.task.train, directory)
-    assert result.tested is not None
     with closing(ResultLog(directory / RESULTS, time.monotonic)) as log:
         measured = log.spent
     return Found(
-        result.tested,
+        result.winner,
         measured.n_calls,
         measured.n_prompt_tokens,
         n_proposer_calls=counting.n_calls - measured.n_calls,

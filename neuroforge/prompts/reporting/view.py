@@ -64,16 +64,15 @@ def build_view(finished: Finished) -> ReportView:
     """Return the view."""
     result, state, config = finished.result, finished.state, finished.config
     winner, seed = result.lineage[0], state.candidates[0]
-    final = result.tested or winner.program
     front = build_front(state, result.front, winner.id)
     items = list(finished.items.values())
     ways = Ways(labels_of(items), result.plan.is_by_labels, config.promote, takes_text=True, most_votes=max(VOTES))
     return ReportView(
         result=result,
         is_changed=winner.id != seed.id,
-        diff=tuple((_css(line), line) for line in diff_texts(seed.program, final).splitlines()),
-        changes=diff_programs(seed.program, final),
-        program=to_yaml(final),
+        diff=tuple((_css(line), line) for line in diff_texts(seed.program, result.winner).splitlines()),
+        changes=diff_programs(seed.program, result.winner),
+        program=to_yaml(result.winner),
         curves=tuple(_draw_curves(state)),
         lineage=build_lineage(state, winner.id),
         front=front,
