@@ -65,6 +65,8 @@ class LabelRequest(Contract):
 
     prompt: PromptText
     labels: tuple[str, ...] = Field(min_length=1, max_length=MOST_LABELS)
+    deadline_s: float = Field(default=600.0, gt=0)
+    """Seconds from now within which all scores must be there."""
 
 
 class LabelScore(Contract):

@@ -17,7 +17,7 @@ from neuroforge.errors import EngineError, EngineTimeout, EngineUnavailable, Uns
 
 T = TypeVar("T")
 SIDE_TIMEOUT_S = 60.0
-"""For counting tokens and scoring labels, whose contracts carry no deadline."""
+"""For counting tokens, whose contract carries no deadline."""
 STATS_TIMEOUT_S = 5.0
 
 
@@ -89,7 +89,7 @@ class HttpEngineClient:
         """As EngineClient.label_logprobs."""
         target = self._transport.target(endpoint)
         call = self._dialect(endpoint).label_logprobs(endpoint, request, self._poster(target))
-        return await self._within(SIDE_TIMEOUT_S, target, call)
+        return await self._within(request.deadline_s, target, call)
 
     async def stats(self, endpoint: ModelEndpoint) -> EngineStats:
         """As EngineClient.stats."""

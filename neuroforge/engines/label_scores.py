@@ -6,7 +6,8 @@ is asked about the prompt that the caller gave, not about another cut of its tex
 such as <|im_end|>, stands for that token.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from neuroforge.contracts.chat import LabelLogprobs, LabelScore
@@ -28,8 +29,17 @@ class NextTokenModel(Protocol):
         ...
 
 
-async def score_labels(model: NextTokenModel, prompt: str, labels: Sequence[str], context_length: int) -> LabelLogprobs:
+Turn = Callable[[int], AbstractAsyncContextManager[None]]
+"""For as long as a prompt of so many tokens is read and asked about."""
+
+
+async def score_labels(
+    model: NextTokenModel, prompt: str, labels: Sequence[str], context_length: int, turn: Turn
+) -> LabelLogprobs:
     """Return the summed log-probability of each label's tokens after the prompt.
+
+    Args:
+        turn: Entered once, when all tokens are known.
 
     Raises:
         RequestError: An empty prompt, or a label without tokens.
@@ -51,7 +61,8 @@ async def score_labels(model: NextTokenModel, prompt: str, labels: Sequence[str]
             n_prompt_tokens=n_longest,
             context_length=context_length,
         )
-    logprobs = await _walk(model, prompt_ids, label_ids)
+    async with turn(len(prompt_ids)):
+        logprobs = await _walk(model, prompt_ids, label_ids)
     scores = [
         LabelScore(
             label=label,

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import xllamacpp
 
-from neuroforge.assets.gguf import GgufHeader, read_gguf_header
+from neuroforge.assets.gguf import read_gguf_header
 from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRoute, LabelLogprobs, LabelRequest, PromptText, TokenCount
 from neuroforge.contracts.models import Capability, EngineStats
@@ -63,7 +63,11 @@ class LlamaCppEngine:
         self._gate = SlotGate(config.model_id, config.parallel, config.max_queue, self._meter.retry_after_s)
         server_key = secrets.token_urlsafe(32)
         header = read_gguf_header(config.model_path)
-        self._server: Any = _start_server(config, server_key, header)
+        params = build_params(config, server_key, header)
+        # llama.cpp fills each step with the prompts of its first slots first: beside others that go on asking, the last
+        # would be read only when they pause. So no more are read at once than one step takes (docs/decisions/170).
+        self._reading = SlotGate(config.model_id, params.n_batch, config.parallel, self._meter.retry_after_s)
+        self._server: Any = _start_server(config, params)
         self._http = LlamaCppHttp(config.model_id, self._server.listening_address, server_key)
         self._tokens = TokenProbe(config.model_id, self._http)
         self._is_closing = False
@@ -126,7 +130,7 @@ class LlamaCppEngine:
             answer = await self._http.post("/apply-template", self._chat_body(request.prompt))
             text = str(answer["prompt"])
         async with self._gate.hold():
-            return await score_labels(self._tokens, text, request.labels, self.context_length)
+            return await score_labels(self._tokens, text, request.labels, self.context_length, self._reading.hold)
 
     async def stats(self) -> EngineStats:
         """Return counts, averages and memory; slots as llama.cpp itself sees them."""
@@ -203,8 +207,7 @@ class LlamaCppEngine:
             raise EngineUnavailable(f"{self.config.model_id} is being unloaded", model_id=self.config.model_id)
 
 
-def _start_server(config: LlamaCppConfig, server_key: str, header: GgufHeader) -> Any:
-    params = build_params(config, server_key, header)
+def _start_server(config: LlamaCppConfig, params: Any) -> Any:
     started_at_s = time.monotonic()
     try:
         server = xllamacpp.Server(params)

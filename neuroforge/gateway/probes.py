@@ -10,7 +10,6 @@ from typing_extensions import TypedDict
 from neuroforge.contracts.base import Contract, JsonObject
 from neuroforge.contracts.chat import CHARACTERS_PER_TOKEN, LabelRequest, PromptText, Usage
 from neuroforge.contracts.models import Capability
-from neuroforge.contracts.ports import Orchestrator
 from neuroforge.contracts.routing import RoutingRequest
 from neuroforge.errors import RequestError, UnsupportedParameter
 from neuroforge.gateway.body import parse, read_body
@@ -52,7 +51,7 @@ class LabelsRequest(TypedDict, total=False):
 
 COUNT: TypeAdapter[Any] = TypeAdapter(CountRequest)
 LABELS: TypeAdapter[Any] = TypeAdapter(LabelsRequest)
-Ask = Callable[[Orchestrator, RoutingRequest, PromptText, JsonObject, Call], Awaitable[Contract]]
+Ask = Callable[[GatewayParts, RoutingRequest, PromptText, JsonObject, Call], Awaitable[Contract]]
 
 
 class Probe:
@@ -92,23 +91,24 @@ class Probe:
         )
         options = self._parts.options
         async with Watch(receive), Deadline(options.request_timeout_s, options.deadline_slack_s):
-            answer = await self._ask(self._parts.orchestrator, routing, prompt, request, call)
+            answer = await self._ask(self._parts, routing, prompt, request, call)
             call.model_id = model
             await send_bytes(send, 200, answer.model_dump_json().encode(), JSON_HEADERS)
 
 
 async def count_tokens(
-    orchestrator: Orchestrator, routing: RoutingRequest, prompt: PromptText, _request: JsonObject, _call: Call
+    parts: GatewayParts, routing: RoutingRequest, prompt: PromptText, _request: JsonObject, _call: Call
 ) -> Contract:
     """Tokens after the chat template."""
-    return await orchestrator.count_tokens(routing, prompt)
+    return await parts.orchestrator.count_tokens(routing, prompt)
 
 
 async def label_logprobs(
-    orchestrator: Orchestrator, routing: RoutingRequest, prompt: PromptText, request: JsonObject, call: Call
+    parts: GatewayParts, routing: RoutingRequest, prompt: PromptText, request: JsonObject, call: Call
 ) -> Contract:
     """One score a label; the prompt's tokens count on the key's account."""
-    answer = await orchestrator.label_logprobs(routing, LabelRequest(prompt=prompt, labels=tuple(request["labels"])))
+    asked = LabelRequest(prompt=prompt, labels=tuple(request["labels"]), deadline_s=parts.options.request_timeout_s)
+    answer = await parts.orchestrator.label_logprobs(routing, asked)
     call.usage = Usage(n_prompt_tokens=answer.n_prompt_tokens)
     return answer
 

@@ -3,7 +3,6 @@
 What such a prompt was proven by is which label is the most probable; what the model would write may be something else.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator
 
@@ -11,7 +10,6 @@ from neuroforge.contracts.base import JsonObject
 from neuroforge.contracts.chat import EngineRequest, LabelRequest, PromptText
 from neuroforge.contracts.models import ModelEndpoint
 from neuroforge.contracts.ports_engines import EngineClient
-from neuroforge.errors import EngineTimeout
 
 
 async def complete(engine: EngineClient, endpoint: ModelEndpoint, request: EngineRequest) -> JsonObject:
@@ -40,13 +38,9 @@ async def _stream_label(
 
 
 async def _choose(engine: EngineClient, endpoint: ModelEndpoint, request: EngineRequest) -> tuple[str, JsonObject]:
-    asked = LabelRequest(prompt=PromptText(messages=tuple(request.body["messages"])), labels=request.labels)
-    try:
-        async with asyncio.timeout(request.deadline_s):
-            found = await engine.label_logprobs(endpoint, asked)
-    except TimeoutError as error:
-        told = f"{endpoint.model_id}: no scores of labels within {request.deadline_s:g} s"
-        raise EngineTimeout(told, model_id=endpoint.model_id, deadline_s=request.deadline_s) from error
+    prompt = PromptText(messages=tuple(request.body["messages"]))
+    asked = LabelRequest(prompt=prompt, labels=request.labels, deadline_s=request.deadline_s)
+    found = await engine.label_logprobs(endpoint, asked)
     best = max(found.scores, key=lambda one: one.logprob)
     usage = {
         "prompt_tokens": found.n_prompt_tokens,

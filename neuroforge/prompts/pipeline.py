@@ -127,6 +127,7 @@ class PromptEngineeringCore:
         concurrency = config.concurrency or self.contestants.n_slots
         evaluator = Evaluator(asker, prepared.by_id, workspace.log, concurrency, teller.see_result)
         evolution = Evolution(config, prepared, suggestions, workspace, evaluator)
+        teller.see_state(evolution.engine.state)
         teller.enter("searching")
         await evolution.run(self.drive, teller)
         deadline = Deadline(config.budget.max_duration, workspace.watch)

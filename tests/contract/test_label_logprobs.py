@@ -1,5 +1,6 @@
 """Label scores of the real engine against transformers on the same weights (from make_label_logprobs.py)."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -67,3 +68,20 @@ async def test_prompt_and_label_must_fit_the_context(engine: LlamaCppEngine) -> 
         await ask(engine, {"text": "word " * 255}, [" one two three four"])
     assert caught.value.context["context_length"] == 256
     assert caught.value.context["n_prompt_tokens"] > 256
+
+
+async def test_prompts_longer_than_a_step_are_read_in_turn(smollm2_path: Path) -> None:
+    """llama.cpp alone reads those of its first slots first: who has a later slot waits until the others pause."""
+    engine = LlamaCppEngine(LlamaCppConfig("smollm2", smollm2_path, context_length=256, parallel=4))
+    answered: list[int] = []
+
+    async def go_on_asking(client: int) -> None:
+        for number in range(3):
+            prompt = {"text": f"{client} {number} " + "word " * 40}
+            await ask(engine, prompt, [" yes", " no"])
+            answered.append(client)
+
+    await asyncio.gather(*(go_on_asking(client) for client in range(4)))
+    await engine.close()
+    rounds = [set(answered[start : start + 4]) for start in range(0, 12, 4)]
+    assert rounds == [{0, 1, 2, 3}] * 3

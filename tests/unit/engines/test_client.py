@@ -254,6 +254,13 @@ async def test_label_scores_come_in_order(server: EngineServer, client: HttpEngi
     assert [score.logprob for score in answer.scores] == [-0.5, -1.5]
 
 
+async def test_label_scores_that_come_too_late_are_a_timeout(server: EngineServer, client: HttpEngineClient) -> None:
+    server.hang("/models/small/v1/label_logprobs")
+    request = LabelRequest(prompt=PromptText(text="Pick"), labels=("A", "B"), deadline_s=0.01)
+    with pytest.raises(EngineTimeout, match=r"no answer within 0.01 s"):
+        await client.label_logprobs(ours(server), request)
+
+
 async def test_statistics_are_read(server: EngineServer, client: HttpEngineClient) -> None:
     server.answer("/models/small/stats", {"slots_total": 4, "slots_busy": 1, "queued": 0})
     assert (await client.stats(ours(server))).slots_busy == 1

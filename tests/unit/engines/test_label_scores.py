@@ -1,8 +1,10 @@
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 
+from neuroforge.contracts.chat import LabelLogprobs
 from neuroforge.engines.label_scores import LOWEST_LOGPROB, score_labels
 from neuroforge.errors import ContextLengthExceeded, RequestError
 
@@ -33,8 +35,12 @@ def spelled(ids: Sequence[int]) -> str:
     return "".join(token.to_bytes(2).decode().strip("\0") for token in ids)
 
 
+async def score(model: LetterModel, prompt: str, labels: Sequence[str], context_length: int = 99) -> LabelLogprobs:
+    return await score_labels(model, prompt, labels, context_length, lambda _n_tokens: nullcontext())
+
+
 async def scores(model: LetterModel, prompt: str, *labels: str, context_length: int = 99) -> list[float]:
-    answer = await score_labels(model, prompt, labels, context_length)
+    answer = await score(model, prompt, labels, context_length)
     assert [score.label for score in answer.scores] == list(labels)
     return [round(-score.logprob / math.log(2), 6) for score in answer.scores]
 
@@ -68,14 +74,29 @@ async def test_a_label_that_would_merge_with_the_prompt_is_cut_alone() -> None:
     assert model.asked == [("a", "b")]
 
 
+async def test_everything_that_is_asked_after_the_prompt_is_asked_in_one_turn() -> None:
+    model = LetterModel()
+    turns: list[int] = []
+
+    @asynccontextmanager
+    async def turn(n_tokens: int) -> AsyncIterator[None]:
+        assert not model.asked
+        yield
+        turns.append(n_tokens)
+        assert len(model.asked) == 2
+
+    await score_labels(model, "abc", ["x", "y"], 99, turn)
+    assert turns == [4]
+
+
 async def test_counts_are_told() -> None:
-    answer = await score_labels(LetterModel(), "abc", ["xy"], 99)
+    answer = await score(LetterModel(), "abc", ["xy"])
     assert answer.n_prompt_tokens == 4
     assert answer.scores[0].n_tokens == 2
 
 
 async def test_what_underflows_counts_as_the_lowest() -> None:
-    answer = await score_labels(LetterModel(lowest=("x",)), "a", ["x"], 99)
+    answer = await score(LetterModel(lowest=("x",)), "a", ["x"])
     assert answer.scores[0].logprob == LOWEST_LOGPROB
 
 

@@ -276,6 +276,23 @@ async def test_progress_tells_the_best_with_its_interval_and_the_spend(tmp_path:
     assert last.n_tokens > last.n_calls * 10
 
 
+async def test_a_run_that_goes_on_tells_the_best_so_far_at_once(tmp_path: Path) -> None:
+    class KilledError(Exception):
+        pass
+
+    def kill(progress: OptimizeProgress) -> None:
+        if progress.generation == 2:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        await core(Tutor(), on_progress=kill).optimize_prompt(config(), items(), tmp_path)
+
+    told: list[OptimizeProgress] = []
+    await core(Tutor(), on_progress=told.append).optimize_prompt(config(), items(), tmp_path)
+    first = next(one for one in told if one.phase == "searching")
+    assert (first.generation, first.best is not None) == (2, True)
+
+
 async def test_without_examples_there_are_findings_and_nothing_is_claimed(tmp_path: Path) -> None:
     found = await core(Tutor()).optimize_prompt(config(), [], tmp_path)
 
