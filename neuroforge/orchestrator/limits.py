@@ -25,7 +25,7 @@ class OrchestratorLimits:
     waiting_period_s: float = 3.0
     """How often a waiting stream tells its client so."""
     call_timeout_s: float = 60.0
-    """Deadline of counting tokens and scoring labels, whose contracts bring none."""
+    """Deadline of counting tokens, whose contract brings none."""
     backoff_s: float = 0.1
     max_backoff_s: float = 1.0
     hedge_share: float = 0.05

@@ -83,14 +83,15 @@ class NeuroForgeOrchestrator:
 
     async def count_tokens(self, routing: RoutingRequest, prompt: PromptText) -> TokenCount:
         """As Orchestrator.count_tokens."""
+        deadline_s = self._limits.load_timeout_s + self._limits.call_timeout_s
         return await self._single.side_call(
-            routing, self._side_deadline_s, lambda endpoint: self._engine.count_tokens(endpoint, prompt)
+            routing, deadline_s, lambda endpoint: self._engine.count_tokens(endpoint, prompt)
         )
 
     async def label_logprobs(self, routing: RoutingRequest, request: LabelRequest) -> LabelLogprobs:
         """As Orchestrator.label_logprobs."""
         return await self._single.side_call(
-            routing, self._side_deadline_s, lambda endpoint: self._engine.label_logprobs(endpoint, request)
+            routing, request.deadline_s, lambda endpoint: self._engine.label_logprobs(endpoint, request)
         )
 
     async def execute_task(self, task: Task, caller: RoutingRequest, spent: list[Spent] | None = None) -> TaskResult:
@@ -123,10 +124,6 @@ class NeuroForgeOrchestrator:
             raise ConflictError("this server keeps no routing rules: its learner is switched off")
         model_ids = tuple(model.model_id for model in self._fleet.snapshot.models)
         return await self._rules.update_rules(insights, model_ids, shadow)
-
-    @property
-    def _side_deadline_s(self) -> float:
-        return self._limits.load_timeout_s + self._limits.call_timeout_s
 
 
 def _asked(prompt: str) -> tuple[JsonObject, ...]:
